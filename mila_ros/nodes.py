@@ -1,0 +1,50 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that are ROS nodes; where ROS is missing they say so in one sentence."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+
+from mila_ros.errors import MilaError
+
+INSTALL_ROS = (
+    "pip install 'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
+    "ros-jazzy-std-srvs"
+)
+
+
+def check_ros() -> None:
+    """Raise a MilaError that says how to install ROS, if it is not there."""
+    if importlib.util.find_spec("rclpy") is None:
+        raise MilaError(
+            "this needs ROS 2, and this Python has no rclpy; source a ROS 2 distribution, "
+            f"or run: {INSTALL_ROS}"
+        )
+
+
+def perception() -> int:
+    """Run the perception node."""
+    return _run("perception")
+
+
+def camera() -> int:
+    """Run the camera node."""
+    return _run("camera")
+
+
+def recorder() -> int:
+    """Run the recorder node."""
+    return _run("recorder")
+
+
+def _run(name: str) -> int:
+    try:
+        check_ros()
+    except MilaError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    # By name, so that nothing but the node's own command imports the folder that needs ROS.
+    return int(importlib.import_module(f"mila_ros.ros.{name}_node").main())

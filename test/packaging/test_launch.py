@@ -1,0 +1,161 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the launch file would start, without starting it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REASON = "launch_ros is not installed; it comes with a ROS 2 distribution and is not on PyPI"
+launch = pytest.importorskip("launch", reason=REASON)
+launch_ros = pytest.importorskip("launch_ros", reason=REASON)
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
+
+
+@pytest.fixture
+def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The share folder of the package in an ament prefix of its own."""
+    packages = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    packages.mkdir(parents=True)
+    (packages / "mila_ros").touch()
+    (tmp_path / "share" / "mila_ros").symlink_to(ROOT)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    monkeypatch.delenv(PROFILES, raising=False)
+    return tmp_path / "share" / "mila_ros"
+
+
+class Launched:
+    """What the launch file makes of its arguments."""
+
+    def __init__(self, share: Path, **arguments: str) -> None:
+        path = share / "launch" / "perception.launch.py"
+        spec = importlib.util.spec_from_file_location("perception_launch", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        context = launch.LaunchContext()
+        context.launch_configurations.update(arguments)
+        environment = dict(os.environ)
+        try:
+            self.nodes: list[Any] = []
+            for entity in module.generate_launch_description().entities:
+                self.nodes += entity.visit(context) or []
+            for node in self.nodes:
+                node._perform_substitutions(context)
+            self.profiles = os.environ[PROFILES]
+        finally:
+            os.environ.clear()
+            os.environ.update(environment)
+        self.context = context
+
+    def command(self, node: Any) -> list[str]:
+        """The command line of a node, but for the name and namespace that come last."""
+        words = []
+        for word in node.cmd:
+            if not any(type(part).__name__ == "LocalSubstitution" for part in word):
+                if not type(word[0]).__name__ == "ExecutableInPackage":
+                    words.append("".join(part.perform(self.context) for part in word))
+        return words
+
+    def parameters(self, node: Any) -> dict[str, object]:
+        """The parameters of a node, what is given last overriding what is given first."""
+        command = self.command(node)
+        values: dict[str, object] = {}
+        for flag, path in zip(command, command[1:], strict=False):
+            if flag == "--params-file":
+                (section,) = yaml.safe_load(Path(path).read_text("utf-8")).values()
+                values |= section["ros__parameters"]
+        return values
+
+
+def test_defaults_are_those_of_the_parameter_file(share: Path) -> None:
+    launched = Launched(share)
+    (node,) = launched.nodes
+    assert isinstance(node, launch_ros.actions.LifecycleNode)
+    assert (node.node_package, node.node_executable) == ("mila_ros", "perception")
+    assert node.node_name == "/mila"
+    config = yaml.safe_load((ROOT / "config/perception.yaml").read_text("utf-8"))
+    assert launched.parameters(node) == config["/**"]["ros__parameters"]
+    assert node.expanded_remapping_rules == [
+        ("~/input/image", "image_raw"),
+        ("~/input/camera_info", "camera_info"),
+    ]
+    assert "mila:=info" in launched.command(node)
+    assert launched.profiles == str(share / "config" / "fastdds.xml")
+
+
+def test_arguments_override_the_parameter_file(share: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("/**: {ros__parameters: {model: mine, device: cpu, autostart: true}}")
+    launched = Launched(
+        share,
+        namespace="robot",
+        name="eyes",
+        params_file=str(own),
+        device="cuda:1",
+        autostart="false",
+        use_sim_time="true",
+        image_transport="compressed",
+        input_image="/front/image_raw",
+        input_camera_info="/calibration",
+        log_level="debug",
+    )
+    (node,) = launched.nodes
+    assert node.node_name == "/robot/eyes"
+    assert launched.parameters(node) == {
+        "model": "mine",
+        "device": "cuda:1",
+        "autostart": False,
+        "use_sim_time": True,
+        "image_transport": "compressed",
+    }
+    assert dict(node.expanded_remapping_rules) == {
+        "~/input/image": "/front/image_raw",
+        "~/input/camera_info": "/calibration",
+    }
+    assert "robot.eyes:=debug" in launched.command(node)
+
+
+def test_a_model_stays_text(share: Path) -> None:
+    launched = Launched(share, model="20261")
+    assert launched.parameters(launched.nodes[0])["model"] == "20261"
+
+
+def test_a_profile_of_the_user_stays(share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PROFILES, "mine.xml")
+    assert Launched(share).profiles == "mine.xml"
+
+
+def test_rviz_follows_the_node(share: Path) -> None:
+    launched = Launched(share, rviz="true", ros_namespace="fleet", namespace="robot", name="eyes")
+    rviz, node = launched.nodes
+    assert node.node_name == "/fleet/robot/eyes"
+    assert (rviz.node_package, rviz.node_executable) == ("rviz2", "rviz2")
+    config = yaml.safe_load((ROOT / "config/perception.rviz").read_text("utf-8"))
+    shown = [d["Topic"]["Value"] for d in config["Visualization Manager"]["Displays"]]
+    assert [source for source, _ in rviz.expanded_remapping_rules] == shown
+    assert [target for _, target in rviz.expanded_remapping_rules] == [
+        "/fleet/robot/image_raw",
+        "/fleet/robot/eyes/segmentation/overlay",
+        "/fleet/robot/eyes/depth/image",
+        "/fleet/robot/eyes/motion/mask",
+    ]
+    assert str(share / "config" / "perception.rviz") in launched.command(rviz)
+
+
+def test_a_missing_parameter_file_is_refused(share: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"params_file:=/no\.yaml is no file"):
+        Launched(share, params_file="/no.yaml")
+
+
+def test_a_wrong_choice_is_refused(share: Path) -> None:
+    with pytest.raises(RuntimeError, match="rviz"):
+        Launched(share, rviz="yes")

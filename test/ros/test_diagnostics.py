@@ -1,0 +1,221 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The statuses say what happened, with a clock of the test's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from perception_bench import as_dict
+
+from mila_ros.ros.diagnostics import (
+    AnswerRecord,
+    CameraStatistics,
+    keyframe_status,
+    model_status,
+    percentile,
+    processing_status,
+)
+from mila_ros.ros.throttle import Throttle
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def account(clock: Clock) -> CameraStatistics:
+    return CameraStatistics("/front/image", clock)
+
+
+def answer(stamp_s: float = 0.0, **changes: Any) -> AnswerRecord:
+    values: dict[str, Any] = {
+        "stamp_ns": round(stamp_s * 1e9),
+        "timings_ms": {"convert": 1.0, "network": 10.0, "processing": 12.0},
+        "latency_ms": 20.0,
+        "is_keyframe": False,
+        "keyframe_age": 3,
+        "keyframe_age_s": 0.3,
+        "resets": {"start": 1},
+        "focal_length": "camera_info",
+    }
+    return AnswerRecord(**values | changes)
+
+
+def input_status(account: CameraStatistics, is_active: bool = True) -> DiagnosticStatus:
+    return account.input_status("mila: input front", timeout_s=3.0, is_active=is_active)
+
+
+def state(account: CameraStatistics) -> tuple[bytes, str]:
+    status = input_status(account)
+    return status.level, as_dict(status)["state"]
+
+
+def test_the_states_of_an_input_one_after_the_other(account, clock) -> None:
+    assert as_dict(input_status(account, is_active=False))["state"] == "inactive"
+    assert state(account) == (WARN, "waiting_image")
+    account.accepted("rgb8 640x480")
+    assert state(account) == (OK, "ok")
+    account.rejected("zero_size", "The image's size is 0x0.")
+    assert state(account) == (ERROR, "rejected")
+    assert input_status(account).message == "The image's size is 0x0."
+    account.accepted("rgb8 640x480")
+    assert state(account) == (OK, "ok")
+    account.refused("corrupt", "It is damaged.")
+    assert state(account) == (ERROR, "rejected")
+    account.accepted("rgb8 640x480")
+    account.failed("RuntimeError: out of memory")
+    assert state(account) == (ERROR, "failed")
+    account.accepted("rgb8 640x480")
+    assert state(account) == (ERROR, "failed")
+    account.answered(answer())
+    assert state(account) == (OK, "ok")
+    clock.now += 3.1
+    assert state(account) == (WARN, "stale")
+    assert "no image for 3.1 s on /front/image" in input_status(account).message
+    account.restart()
+    assert state(account) == (WARN, "waiting_image")
+
+
+def test_the_counts_of_an_input(account, clock) -> None:
+    for _ in range(11):
+        account.accepted("bgr8 640x480")
+        clock.now += 0.1
+    account.rejected("data_too_short", "Too short.")
+    account.refused("corrupt", "Damaged.")
+    account.replaced()
+    account.replaced()
+    account.unwatched()
+    account.failed("It failed.")
+    account.answered(answer(resets={"start": 1, "gap": 4}))
+    status = input_status(account)
+    assert (status.name, status.hardware_id) == ("mila: input front", "mila_ros")
+    assert as_dict(status) == {
+        "state": "rejected",
+        "topic": "/front/image",
+        "format": "bgr8 640x480",
+        "age_s": "0.000",
+        "rate_hz": "10.00",
+        "received": "12",
+        "answered": "1",
+        "dropped.rejected.data_too_short": "1",
+        "dropped.rejected.corrupt": "1",
+        "dropped.replaced": "2",
+        "dropped.unwatched": "1",
+        "dropped.failed": "1",
+        "focal_length": "camera_info",
+        "resets.start": "1",
+        "resets.gap": "4",
+    }
+
+
+def test_the_rate_is_that_of_the_last_seconds(account, clock) -> None:
+    for _ in range(100):
+        account.accepted("rgb8 8x8")
+        clock.now += 0.02
+    clock.now += 4.0
+    for _ in range(10):
+        account.accepted("rgb8 8x8")
+        clock.now += 0.25
+    rate = float(as_dict(input_status(account))["rate_hz"])
+    assert rate == pytest.approx(4.0)
+
+
+def test_silence_counts_from_the_start_or_the_last_message(account, clock) -> None:
+    clock.now += 2.0
+    assert account.silence_s() == pytest.approx(2.0)
+    account.rejected("zero_size", "Zero.")
+    clock.now += 1.0
+    assert account.silence_s() == pytest.approx(1.0)
+    account.restart()
+    assert account.silence_s() == pytest.approx(0.0)
+
+
+def test_processing_has_median_and_p95_of_each_stage(account, clock) -> None:
+    other = CameraStatistics("/left/image", clock)
+    for number in range(1, 101):
+        timings = {"network": float(number), "processing": 2.0 * number}
+        latency = None if number <= 90 else 30.0
+        camera = account if number % 2 else other
+        camera.answered(answer(timings_ms=timings, latency_ms=latency))
+    status = processing_status("mila: processing", [account, other])
+    assert status.message == "100.0 ms per frame"
+    assert as_dict(status) == {
+        "frames": "100",
+        "network_ms.p50": "50.0",
+        "network_ms.p95": "95.0",
+        "processing_ms.p50": "100.0",
+        "processing_ms.p95": "190.0",
+        "latency_ms.p50": "30.0",
+        "latency_ms.p95": "30.0",
+    }
+
+
+def test_processing_before_the_first_frame_and_without_a_clock(account) -> None:
+    assert processing_status("p", [account]).message == "no frame yet"
+    account.answered(answer(latency_ms=None))
+    assert as_dict(processing_status("p", [account]))["latency_ms.p50"] == "n/a"
+
+
+def test_percentiles_are_of_the_numbers_themselves() -> None:
+    assert [percentile([3.0, 1.0, 2.0], p) for p in (0, 50, 95, 100)] == [1.0, 2.0, 3.0, 3.0]
+    assert percentile([7.0], 50) == 7.0
+    assert percentile([1.0, 2.0], 50) == 1.0
+
+
+def test_keyframes_wanted_and_achieved(account) -> None:
+    for number in range(6):
+        account.answered(answer(0.5 * number, is_keyframe=True, keyframe_age=0))
+        account.answered(answer(0.5 * number + 0.1, keyframe_age=1, keyframe_age_s=0.1))
+    status = keyframe_status("k", 0.5, {"front": account})
+    assert (status.level, status.message) == (OK, "ok")
+    assert as_dict(status) == {
+        "wanted_period_s": "0.500",
+        "front.achieved_period_s": "0.500",
+        "front.age_frames": "1",
+        "front.age_s": "0.100",
+    }
+
+
+def test_late_keyframes_are_a_warning(account) -> None:
+    account.answered(answer(0.0, is_keyframe=True))
+    assert keyframe_status("k", 0.5, {"front": account}).level == OK
+    account.answered(answer(1.0, is_keyframe=True))
+    status = keyframe_status("k", 0.5, {"front": account})
+    assert status.level == WARN
+    assert status.message == "keyframes come late: front every 1.00 s, wanted every 0.50 s"
+    assert keyframe_status("k", None, {"front": account}).level == OK
+
+
+def test_the_model() -> None:
+    assert model_status("m", None, {}).level == WARN
+    status = model_status("m", None, {"model": "tiny", "device": "cpu"})
+    assert (status.level, status.message) == (OK, "tiny is loaded")
+    status = model_status("m", "cannot configure: no such model", {})
+    assert (status.level, status.message) == (ERROR, "cannot configure: no such model")
+
+
+def test_throttle_goes_by_key_and_counts_what_it_holds(clock) -> None:
+    throttle = Throttle(10.0, clock)
+    assert throttle.passes("a") == 0
+    assert throttle.passes("b") == 0
+    assert [throttle.passes("a") for _ in range(3)] == [None] * 3
+    clock.now += 10.0
+    assert throttle.passes("a") == 3
+    assert throttle.passes("a") is None
+    clock.now += 10.0
+    assert throttle.passes("a") == 1
+    assert throttle.passes("b") == 0
