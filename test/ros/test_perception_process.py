@@ -47,6 +47,22 @@ Perception.step = hanging_step
 sys.exit(main())
 """
 
+SLOW_TO_LOAD = """
+import sys, time
+from mila_ros.streaming import Perception
+from mila_ros.ros.perception_node import main
+
+load = Perception.load
+
+def slow_load(*arguments, **options):
+    print("loading", file=sys.stderr, flush=True)
+    time.sleep(30)
+    return load(*arguments, **options)
+
+Perception.load = slow_load
+sys.exit(main())
+"""
+
 
 class Client:
     """A node that sends images at 50 Hz and counts the masks."""
@@ -131,6 +147,8 @@ def start(ros_domain: int, tiny_model: Path) -> Iterator[Callable[..., subproces
     yield start
     for process in processes:
         process.kill()
+        if not process.stderr.closed:
+            print(process.stderr.read())  # what it said, where a test has failed
         process.wait()
         process.stderr.close()
 
@@ -156,8 +174,9 @@ def test_a_signal_ends_it_while_frames_flow(start, client: Client, number: int) 
 def test_a_signal_ends_it_while_the_model_loads(start, monkeypatch, number: int) -> None:
     # A node that is abandoned stays in the graph for a while: not in that of the other tests.
     monkeypatch.setenv("ROS_DOMAIN_ID", "232")
-    process = start()
-    assert "Loading the model" in process.stderr.readline()
+    process = start("-c", SLOW_TO_LOAD)
+    while "loading" not in process.stderr.readline():
+        assert process.poll() is None
     assert "Loaded" not in end(process, number)
 
 
