@@ -109,9 +109,18 @@ def _describe(directory: Path, document: dict[str, Any]) -> str:
         lines.append(f"depth      {kind}, {depth['min_m']:g} to {depth['max_m']:g} m")
     lines.append(f"keyframes  every {document['keyframes']['every']} frames")
     for key in ("accuracy", "training"):
-        if document[key]:
-            lines.append(f"{key:<10} {_items(document[key])}")
+        lines += _tree(key, document[key])
     return "\n".join(lines)
+
+
+def _tree(name: str, mapping: dict[str, Any], depth: int = 0) -> list[str]:
+    """A mapping of any depth, one line for the plain values of each level."""
+    plain = {key: value for key, value in mapping.items() if not isinstance(value, dict)}
+    lines = [f"{'  ' * depth}{name:<10} {_items(plain)}".rstrip()] if mapping else []
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            lines += _tree(key, value, depth + 1)
+    return lines
 
 
 def _items(mapping: dict[str, Any]) -> str:
