@@ -42,7 +42,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed"]},
+    package_data={NAME: ["py.typed", "networks/local_attention/*.cpp"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -67,6 +67,11 @@ setup(
             "ros-jazzy-std-srvs",
         ],
         "simulation": ["mujoco>=3.7"],
+        "openvino": ["openvino>=2026.4"],
+        "export": ["onnx", "onnxscript", "onnxruntime"],
+        "training": ["pyyaml", "tensorboard"],
+        "reports": ["matplotlib>=3.7"],
+        "datasets": ["h5py", "scipy"],
         "test": ["pytest", "pyyaml", "ruff", "mypy"],
     },
     entry_points={
@@ -75,7 +80,9 @@ setup(
             "perception = mila_ros.nodes:perception",
             "camera = mila_ros.nodes:camera",
             "recorder = mila_ros.nodes:recorder",
+            "player = mila_ros.nodes:player",
+            "evaluator = mila_ros.nodes:evaluator",
         ],
     },
-    zip_safe=True,
+    zip_safe=False,
 )

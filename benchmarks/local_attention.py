@@ -1,6 +1,10 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Inter-frame local attention against ``unfold``, in turn in one process.
+"""Each form of inter-frame local attention against ``unfold`` and a plain copy, in turn.
+
+The copy moves as many bytes as reading query, key and value once and writing the result once: no
+form can be faster than that. All maps are taken from a ring of several, as they are between the
+layers of a network, so that none of them is still in the cache from the call before.
 
 ``python benchmarks/local_attention.py --json benchmarks/results/local_attention_cpu.json``
 """
@@ -9,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -19,10 +24,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mila_ros.environment import machine
-from mila_ros.networks.local_attention import inter_frame_local_attention
+from mila_ros.networks.local_attention import (
+    inter_frame_local_attention,
+    local_attention_backend,
+    unavailable,
+)
 
-# Channels of query and value, height, width, window: MILA at 256×512 first, then the small bundle.
-CASES = [(32, 512, 33, 65, 5), (32, 512, 33, 65, 3), (32, 512, 33, 65, 7), (16, 96, 32, 64, 5)]
+# Channels of query and value: MILA at 256×512, then two small networks.
+CHANNELS = [(32, 512), (16, 96), (16, 64)]
+HEIGHT, WIDTH = 33, 65
+WINDOWS = (5, 3, 7)
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def unfold_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
@@ -45,56 +57,108 @@ def milliseconds(function: Callable[[], Tensor], device: torch.device) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
+Maps = tuple[Tensor, Tensor, Tensor]
+
+
+class Ring:
+    """Several sets of the same maps, each side in the layout that it is fastest with."""
+
+    def __init__(self, sets: int, size: tuple[int, int], dtype: torch.dtype, device: torch.device):
+        torch.manual_seed(0)
+        query_channels, channels = size
+        shapes = [(1, query_channels, HEIGHT, WIDTH)] * 2 + [(1, channels, HEIGHT, WIDTH)]
+        self.nchw: list[Maps] = [
+            tuple(torch.randn(s, device=device).to(dtype) for s in shapes) for _ in range(sets)
+        ]
+        self.nhwc: list[Maps] = [
+            tuple(t.contiguous(memory_format=torch.channels_last) for t in maps)
+            for maps in self.nchw
+        ]
+        half = (2 * query_channels + 2 * channels) * HEIGHT * WIDTH // 2
+        self.buffers = [torch.randn(2, half, device=device).to(dtype) for _ in range(sets)]
+
+
+def attend(backend: str, maps: Maps, window: int, device: torch.device) -> float:
+    with local_attention_backend(backend):
+        return milliseconds(lambda: inter_frame_local_attention(*maps, window), device)
+
+
+def measure(
+    ring: Ring, backends: list[str], window: int, repeat: int, device: torch.device
+) -> dict[str, object]:
+    """Medians, and medians of the ratios within a round; a round calls every side once."""
+    expected = unfold_attention(*(t.float() for t in ring.nchw[0]), window)
+    differences = {}
+    for backend in backends:
+        with local_attention_backend(backend):
+            result = inter_frame_local_attention(*ring.nhwc[0], window).float()
+        differences[backend] = float(f"{(result - expected).abs().max().item():.1e}")
+    rounds = []
+    for n in range(repeat + 2):
+        n %= len(ring.nchw)
+        target, source = ring.buffers[n]
+        times = {b: attend(b, ring.nhwc[n], window, device) for b in backends}
+        times["copy"] = milliseconds(lambda t=target, s=source: t.copy_(s), device)
+        times["unfold"] = milliseconds(lambda m=ring.nchw[n]: unfold_attention(*m, window), device)
+        rounds.append(times)
+    rounds = rounds[2:]  # after warming up
+
+    def median(of: Callable[[dict[str, float]], float], digits: int) -> float:
+        return round(statistics.median(map(of, rounds)), digits)
+
+    return {
+        "ms": {name: median(lambda r, n=name: r[n], 3) for name in rounds[0]},
+        "unfold_over": {b: median(lambda r, b=b: r["unfold"] / r[b], 1) for b in backends},
+        "over_copy": {b: median(lambda r, b=b: r[b] / r["copy"], 2) for b in backends},
+        "largest_difference": differences,
+    }
+
+
 @torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--types", nargs="+", choices=TYPES, default=list(TYPES))
     parser.add_argument("--repeat", type=int, default=15)
+    parser.add_argument("--sets", type=int, default=6, help="sets of maps that take turns")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
-    torch.set_num_threads(arguments.threads)
+    backends = ["tiles"]
+    fused = "triton" if device.type == "cuda" else "cpp"
+    if reason := unavailable(fused):
+        print(reason)
+    else:
+        backends.append(fused)
+    load = os.getloadavg()[0]
     rows = []
-    for query_channels, channels, height, width, window in CASES:
-        torch.manual_seed(0)
-        query, key = torch.randn(2, 1, query_channels, height, width, device=device)
-        value = torch.randn(1, channels, height, width, device=device)
-        maps = [t.contiguous(memory_format=torch.channels_last) for t in (query, key, value)]
-        plain = [t.contiguous() for t in maps]  # each side gets the layout it is fastest with
-        error = (
-            inter_frame_local_attention(*maps, window) - unfold_attention(*plain, window)
-        ).abs()
-        samples: dict[str, list[float]] = {"tiles": [], "unfold": []}
-        for _ in range(arguments.repeat):
-            samples["tiles"].append(
-                milliseconds(lambda m=maps, w=window: inter_frame_local_attention(*m, w), device)
-            )
-            samples["unfold"].append(
-                milliseconds(lambda m=plain, w=window: unfold_attention(*m, w), device)
-            )
-        ratios = [u / t for t, u in zip(samples["tiles"], samples["unfold"], strict=True)]
-        rows.append(
-            {
-                "query_channels": query_channels,
-                "channels": channels,
-                "height": height,
-                "width": width,
-                "window": window,
-                "tiles_ms": round(statistics.median(samples["tiles"]), 3),
-                "unfold_ms": round(statistics.median(samples["unfold"]), 3),
-                "ratio": round(statistics.median(ratios), 1),
-                "largest_difference": float(f"{error.max().item():.1e}"),
-            }
-        )
-        print(rows[-1])
+    for name in arguments.types:
+        for size in CHANNELS:
+            ring = Ring(arguments.sets, size, TYPES[name], device)
+            for window in WINDOWS:
+                for threads in arguments.threads:
+                    torch.set_num_threads(threads)
+                    row = {
+                        "dtype": name,
+                        "query_channels": size[0],
+                        "channels": size[1],
+                        "height": HEIGHT,
+                        "width": WIDTH,
+                        "window": window,
+                        "threads": threads,
+                        **measure(ring, backends, window, arguments.repeat, device),
+                    }
+                    rows.append(row)
+                    print(row, flush=True)
     if arguments.json:
         report = {
             "machine": machine(),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "threads": arguments.threads,
             "torch": torch.__version__,
             "repeat": arguments.repeat,
+            "sets": arguments.sets,
+            "load_average": {"before": round(load, 2), "after": round(os.getloadavg()[0], 2)},
             "rows": rows,
         }
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")

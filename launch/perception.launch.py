@@ -23,7 +23,7 @@ PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
 # What config/perception.rviz shows.
 RVIZ_INPUT = "/image_raw"
 RVIZ_NODE = "/mila"
-RVIZ_OUTPUTS = ("segmentation/overlay", "depth/image", "motion/mask")
+RVIZ_OUTPUTS = ("segmentation/overlay", "depth/image", "motion/mask", "depth/points")
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -30,14 +30,20 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("demo", "mila_ros.demo.command", "play a video through a model over ROS 2"),
     Command("models", "mila_ros.models", "list, show and verify model bundles"),
+    Command("convert", "mila_ros.data.convert_command", "write a clip folder as a bag"),
+    Command("datasets", "mila_ros.data.datasets.command", "list, check and convert data sets"),
+    Command("evaluate", "mila_ros.evaluation.command", "measure a model against ground truth"),
+    Command("benchmark", "mila_ros.benchmark.command", "time models, engines and settings"),
     Command("flops", "mila_ros.evaluation.flops_command", "recompute the papers' tables of costs"),
+    Command("export", "mila_ros.export_command", "write a model as ONNX or for OpenVINO"),
+    Command("train", "mila_ros.training.command", "train a network on labelled clips"),
     Command(
         "simulate", "mila_ros.simulation.command", "make labelled clips of a street or of rooms"
     ),
 )
 
 # What pip calls a module, where that is something else.
-_PIP_NAMES = {"cv2": "opencv-python-headless"}
+_PIP_NAMES = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,6 +15,9 @@ _DISTRIBUTIONS = {
     "numpy": ("numpy",),
     "opencv": ("opencv-python-headless", "opencv-python"),
     "rosbags": ("rosbags",),
+    "openvino": ("openvino",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "tensorrt": ("tensorrt",),
     "rclpy": ("ros-rclpy", "rclpy"),
 }
 

@@ -11,3 +11,7 @@ class MilaError(Exception):
 
 class BundleError(MilaError):
     """A model bundle that does not verify."""
+
+
+class EngineError(MilaError):
+    """An engine that cannot run a network here: not installed, or not able to."""

@@ -40,6 +40,16 @@ def recorder() -> int:
     return _run("recorder")
 
 
+def player() -> int:
+    """Run the player node."""
+    return _run("player")
+
+
+def evaluator() -> int:
+    """Run the evaluator node."""
+    return _run("evaluator")
+
+
 def _run(name: str) -> int:
     try:
         check_ros()

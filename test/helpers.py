@@ -94,12 +94,13 @@ def tiny_network(
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = None  # plain means, of the two passes below
+                nn.init.ones_(module.weight)  # residuals count from the start, as in trained ones
         noise = torch.randn(2, 3, 64, 128)
         for keyframe in (True, False):
             network(noise, None, keyframe=keyframe)
         network.eval()
         for name, logits in network(noise, None, keyframe=True)[0].items():
-            last = network.branches[name].heads[name][-1]
+            last = network.branches[name].heads[name].predict
             gain = 1.5 / logits.std((0, 2, 3))
             last.weight.mul_(gain.view(-1, 1, 1, 1))
             last.bias.sub_(logits.mean((0, 2, 3))).mul_(gain)

@@ -19,16 +19,19 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Header
+from std_msgs.msg import Float64, Header
+from std_srvs.srv import SetBool
 
 from mila_ros.ros.conversions import rgb_message
+from mila_ros.ros.outputs import OUTPUTS
 from mila_ros.ros.perception_node import PerceptionNode
-from mila_ros.ros.publishers import OUTPUTS
+from mila_ros.ros.topics import TIMINGS
 
 TIMEOUT_S = 20.0
 ENDINGS = {Image: "/image", CompressedImage: "/image/compressed", CameraInfo: "/camera_info"}
 RELIABLE = QoSProfile(depth=50, reliability=QoSReliabilityPolicy.RELIABLE)
 TYPES = {output.topic: output.type for output in OUTPUTS} | {"keyframe": Header}
+TYPES |= {timing.name: Float64 for timing in TIMINGS}
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (64, 128)) -> np.ndarray:
@@ -113,6 +116,21 @@ class Bench:
         assert result.successful == (not result.reason)
         return result.reason
 
+    def calibrate(self, info: CameraInfo, camera: str = "") -> None:
+        """Send a calibration until the node has it."""
+        self.send(info, camera)
+        name = camera or "camera"
+        self.wait(lambda: self.node._cameras[name].info == info)
+
+    def enable(self, data: bool) -> SetBool.Response:
+        """Call ~/enable over DDS."""
+        client = self.client.create_client(SetBool, "/mila/enable")
+        assert client.wait_for_service(timeout_sec=TIMEOUT_S)
+        future = client.call_async(SetBool.Request(data=data))
+        self.wait(future.done)
+        self.client.destroy_client(client)
+        return future.result()
+
     def watch(self, *topics: str) -> None:
         for topic in topics:
             kind = TYPES[topic if topic in TYPES else topic.split("/", 1)[1]]
@@ -142,12 +160,15 @@ class Bench:
         self._inputs[camera, kind].publish(message)
 
     def connect(self, make: Callable[[], Any] | None = None, camera: str = "") -> None:
-        """Send frames until every watched image topic of the camera has one, then forget them."""
+        """Send frames until every watched output of the camera has one, then forget them.
+
+        But for camera_info, which needs one, the keyframe topic and the timings.
+        """
         topics = [
             topic
             for topic in self.received
             if topic.startswith(f"{camera}/" if camera else "")
-            and not topic.endswith(("camera_info", "keyframe"))
+            and not topic.endswith(("camera_info", "keyframe", "_ms"))
         ]
         end = time.monotonic() + TIMEOUT_S
         while True:
@@ -172,8 +193,13 @@ class Bench:
     def answer(self, message: Any, topic: str = "segmentation/mask", camera: str = "") -> Any:
         """Send a message and return what comes on the topic with its stamp."""
         self.send(message, camera)
-        assert self.arrived(stamp_of(message), [topic]), f"no answer on {topic}"
-        return next(m for m in self.received[topic] if stamp_of(m) == stamp_of(message))
+        return self.answer_with(message.header, topic)
+
+    def answer_with(self, header: Header, topic: str) -> Any:
+        """Wait for what comes on the topic with this header's stamp, and return it."""
+        stamp = stamp_of(header)
+        assert self.arrived(stamp, [topic]), f"no answer on {topic}"
+        return next(m for m in self.received[topic] if stamp_of(m) == stamp)
 
     def status(self, name: str, **values: str) -> DiagnosticStatus:
         """Wait for a status of that name with these values, and return it."""

@@ -24,10 +24,12 @@ ROS = {
     "message_filters",
     "rcl_interfaces",
     "rclpy",
+    "rosgraph_msgs",
     "sensor_msgs",
     "sensor_msgs_py",
     "std_msgs",
     "std_srvs",
+    "tf2_msgs",
     "vision_msgs",
 }
 
@@ -47,24 +49,32 @@ RULES = {
     "tasks": Rule(set(), {"torch"}),
     "environment": Rule(set(), set()),
     "visualization": Rule(set(), {"cv2", "numpy"}),
-    "networks": Rule({"tasks"}, {"torch"}),
-    "streaming": Rule(BASE | {"networks"}, {"cv2", "numpy", "safetensors", "torch"}),
+    "networks": Rule({"tasks"}, {"torch", "triton"}),
+    # Exporters and runtimes are imported by the engines that need them, by name.
+    "engines": Rule({"errors", "networks"}, {"torch"}),
+    "streaming": Rule(BASE | {"networks", "engines"}, {"cv2", "numpy", "safetensors", "torch"}),
     # cv_bridge, where it is installed, for the rarer encodings.
-    "data": Rule(BASE, {"cv2", "cv_bridge", "numpy", "rosbags"}),
+    "data": Rule(BASE, {"cv2", "cv_bridge", "numpy", "rosbags", "tqdm"}),
     "simulation": Rule(BASE | {"data"}, {"cv2", "mujoco", "numpy", "rosbags", "tqdm"}),
     "evaluation": Rule(
-        BASE | {"networks", "streaming", "data", "visualization"},
-        {"cv2", "numpy", "torch", "tqdm"},
+        BASE | {"networks", "streaming", "data", "simulation", "visualization"},
+        {"cv2", "matplotlib", "numpy", "torch", "tqdm"},
     ),
     "training": Rule(
-        BASE | {"networks", "streaming", "data", "evaluation"},
-        {"cv2", "numpy", "safetensors", "torch", "tqdm"},
+        BASE | {"networks", "streaming", "data", "evaluation", "simulation", "visualization"},
+        {"cv2", "numpy", "torch", "yaml"},
     ),
     "ros": Rule(
-        BASE | {"networks", "streaming", "data", "visualization"}, ROS | {"cv2", "numpy", "torch"}
+        BASE | {"networks", "streaming", "data", "evaluation", "visualization"},
+        ROS | {"cv2", "numpy", "torch"},
     ),
     "nodes": Rule({"errors"}, set()),
     "models": Rule(BASE | {"streaming"}, set()),
+    "export_command": Rule(BASE | {"engines", "environment", "networks", "streaming"}, {"torch"}),
+    "benchmark": Rule(
+        BASE | {"networks", "streaming", "evaluation", "environment", "export_command"},
+        {"matplotlib", "numpy", "torch", "tqdm"},
+    ),
     "demo": Rule(
         BASE | {"streaming", "data", "environment", "nodes", "visualization"},
         {"cv2", "numpy", "tqdm"},

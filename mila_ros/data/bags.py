@@ -26,6 +26,13 @@ _COMPRESSED = "sensor_msgs/msg/CompressedImage"
 _BAG_SUFFIXES = (".bag", ".mcap", ".db3")
 # The last metadata version that Humble reads too: 9 has QoS as a list, where Humble wants a text.
 _METADATA_VERSION = 8
+# Not among the types that come with rosbags.
+_MORE_TYPES = {
+    "vision_msgs/msg/VisionClass": "uint16 class_id\nstring class_name\n",
+    "vision_msgs/msg/LabelInfo": (
+        "std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold\n"
+    ),
+}
 
 
 def is_bag(path: Path) -> bool:
@@ -55,14 +62,14 @@ class BagSource:
 
     def __init__(self, path: Path, topic: str, rate_hz: float | None) -> None:
         self.path, self.rate_hz = path, rate_hz
-        with _reader(path) as reader:
+        with open_bag(path) as reader:
             self.topic = _choose_topic(path, _image_topics(reader), topic)
             self.frame_id = _first(reader, self.topic).header.frame_id
             self.calibration = _calibration(reader, self.topic)
         self.name = f"bag {path}, topic {self.topic}"
 
     def __iter__(self) -> Iterator[SourceFrame]:
-        with _reader(self.path) as reader:
+        with open_bag(self.path) as reader:
             connections = reader.topics[self.topic].connections
             first_ns: int | None = None
             for index, (connection, at_ns, data) in enumerate(reader.messages(connections)):
@@ -104,7 +111,7 @@ class BagWriter:
 
     def __init__(self, path: str | Path) -> None:
         rosbag2 = _import("rosbags.rosbag2")
-        self._typestore = _typestore()
+        self._typestore = typestore()
         self._connections: dict[str, Any] = {}
         try:
             self._writer = rosbag2.Writer(
@@ -115,10 +122,16 @@ class BagWriter:
         except (rosbag2.WriterError, OSError) as error:
             raise SourceError(f"the bag {path} cannot be written: {error}") from error
 
-    def add_topic(self, topic: str, type_name: str) -> None:
-        """Declare a topic with its type, such as ``sensor_msgs/msg/Image``."""
+    def add_topic(self, topic: str, type_name: str, *, is_latched: bool = False) -> None:
+        """Declare a topic with its type, such as ``sensor_msgs/msg/Image``.
+
+        A latched one is played back for subscribers that come later too (``/tf_static``).
+        """
         self._connections[topic] = self._writer.add_connection(
-            topic, type_name, typestore=self._typestore
+            topic,
+            type_name,
+            typestore=self._typestore,
+            offered_qos_profiles=(_latched_qos(),) if is_latched else (),
         )
 
     def write(self, topic: str, time_ns: int, data: bytes) -> None:
@@ -145,6 +158,23 @@ class BagWriter:
         self.close()
 
 
+def _latched_qos() -> Any:
+    """Reliable, transient local, the last message; no deadline, lifespan or lease."""
+    qos = _import("rosbags.interfaces")
+    never = qos.QosTime(0x7FFFFFFF, 0xFFFFFFFF)
+    return qos.Qos(
+        history=qos.QosHistory.KEEP_LAST,
+        depth=1,
+        reliability=qos.QosReliability.RELIABLE,
+        durability=qos.QosDurability.TRANSIENT_LOCAL,
+        deadline=never,
+        lifespan=never,
+        liveliness=qos.QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=never,
+        avoid_ros_namespace_conventions=False,
+    )
+
+
 def _import(module: str) -> ModuleType:
     import importlib
 
@@ -157,19 +187,31 @@ def _import(module: str) -> ModuleType:
         ) from error
 
 
-def _typestore() -> Any:
-    """The message definitions of the ROS distribution that is sourced, else those of Jazzy."""
+def typestore() -> Any:
+    """The message definitions of the ROS distribution that is sourced, else those of Jazzy.
+
+    Raises:
+        SourceError: ``rosbags`` is not installed.
+    """
     typesys = _import("rosbags.typesys")
     name = f"ROS2_{os.environ.get('ROS_DISTRO', '').upper()}"
-    return typesys.get_typestore(getattr(typesys.Stores, name, typesys.Stores.ROS2_JAZZY))
+    store = typesys.get_typestore(getattr(typesys.Stores, name, typesys.Stores.ROS2_JAZZY))
+    for type_name, definition in _MORE_TYPES.items():
+        if type_name not in store.types:
+            store.register(typesys.get_types_from_msg(definition, type_name))
+    return store
 
 
 @contextmanager
-def _reader(path: Path) -> Iterator[Any]:
-    """An open reader of a bag of any kind."""
+def open_bag(path: Path) -> Iterator[Any]:
+    """An open ``rosbags.highlevel.AnyReader`` of a bag of any kind.
+
+    Raises:
+        SourceError: Not a bag, or a damaged one, also where that shows while it is read.
+    """
     highlevel = _import("rosbags.highlevel")
     try:
-        with highlevel.AnyReader([path], default_typestore=_typestore()) as reader:
+        with highlevel.AnyReader([path], default_typestore=typestore()) as reader:
             yield reader
     except SourceError:
         raise

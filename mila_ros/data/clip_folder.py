@@ -181,7 +181,8 @@ class ClipFolder:
         path = self._map_path(kind, index)
         if not path.is_file():
             return None
-        pixels = cv2.imdecode(np.frombuffer(_read_bytes(path), np.uint8), cv2.IMREAD_UNCHANGED)
+        data = np.frombuffer(_read_bytes(path), np.uint8)
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
         if pixels is None:
             raise ClipError(f"{path} is damaged or not an image")
         if pixels.dtype != dtype or pixels.ndim != 2:

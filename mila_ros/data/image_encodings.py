@@ -123,7 +123,7 @@ def check_image(message: ImageMessage, max_pixels: int = MAX_PIXELS) -> None:
         if _cv_bridge() is None:
             raise ImageError(
                 "unknown_encoding",
-                f"The encoding '{message.encoding[:40]}' is not read without cv_bridge, which is "
+                f"The encoding {message.encoding[:40]!r} is not read without cv_bridge, which is "
                 f"not installed; publish one of {', '.join(ENCODINGS)}, or install cv_bridge.",
             )
         rows = height
@@ -217,6 +217,6 @@ def _with_cv_bridge(message: ImageMessage) -> RgbImage:
     try:
         rgb: RgbImage = cv_bridge().imgmsg_to_cv2(message, "rgb8")
     except Exception as error:  # cv_bridge raises whatever its C++ side and OpenCV raise
-        sentence = f"cv_bridge cannot convert the encoding '{message.encoding[:40]}' to rgb8."
+        sentence = f"cv_bridge cannot convert the encoding {message.encoding[:40]!r} to rgb8."
         raise ImageError("conversion_failed", sentence) from error
     return rgb

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..tasks import Task
@@ -32,6 +33,57 @@ def decoder(inputs: int, widths: tuple[int, int], outputs: int) -> nn.Sequential
     )
 
 
+class Detail(nn.Module):
+    """Fine structure of the current frame, which passes the encoders by.
+
+    Two strides of 2 and a 3×3. A pole two pixels wide is lost at an output stride of 8; here it
+    is not, at a small share of the encoders' cost. Not in the paper; DeepLabv3+ feeds its decoder
+    the same kind of features (Chen et al., ECCV 2018), there from inside the encoder, of which
+    MILA has two.
+
+    Args:
+        channels: Channels of the result; even.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.layers = nn.Sequential(
+            conv_bn_relu(3, channels // 2, 3, stride=2),
+            conv_bn_relu(channels // 2, channels, 3, stride=2),
+            conv_bn_relu(channels, channels, 3),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[B, channels, ~H/4, ~W/4] of image [B, 3, H, W]."""
+        return self.layers(image)
+
+
+class Head(nn.Module):
+    """The end of a task's decoder: 1×1, and 1×1 to the logits; in between, fine detail joins.
+
+    Args:
+        wide, narrow: Inputs, and channels in between.
+        detail: Channels of the detail that joins at its own, finer resolution; 0 for none, which
+            is the paper's decoder.
+        outputs: Channels of the logits.
+    """
+
+    def __init__(self, wide: int, narrow: int, detail: int, outputs: int) -> None:
+        super().__init__()
+        self.reduce = conv_bn_relu(wide, narrow, 1)
+        self.refine = conv_bn_relu(narrow + detail, narrow, 3) if detail else None
+        self.predict = nn.Conv2d(narrow, outputs, 1)
+
+    def forward(self, fused: Tensor, detail: Tensor | None) -> Tensor:
+        """Logits [B, outputs, h, w], at the size of ``detail`` where there is one."""
+        x = self.reduce(fused)
+        if self.refine is not None and detail is not None:
+            x = F.interpolate(x, detail.shape[2:], mode="bilinear", align_corners=False)
+            x = self.refine(torch.cat([x, detail], dim=1))
+        return self.predict(x)
+
+
 class Branch(nn.Module):
     """SE ▶ propagation ▶ fusion by concatenation into a 3×3 ▶ a head per task.
 
@@ -46,6 +98,7 @@ class Branch(nn.Module):
         nonkey_sources: The same for a non-keyframe.
         propagation: How it receives from them; None when frames are not connected.
         se_reduction: The gate's ratio r.
+        detail: Channels of the :class:`Detail` that joins in the heads, 0 for none.
     """
 
     def __init__(
@@ -57,6 +110,7 @@ class Branch(nn.Module):
         nonkey_sources: int,
         propagation: Propagation | None,
         se_reduction: int,
+        detail: int = 0,
     ) -> None:
         super().__init__()
         wide, narrow = decoder_channels
@@ -65,12 +119,7 @@ class Branch(nn.Module):
         self.fuse_key = conv_bn_relu(channels * (1 + key_sources), wide, 3)
         self.fuse_nonkey = conv_bn_relu(channels * (1 + nonkey_sources), wide, 3)
         self.heads = nn.ModuleDict(
-            {
-                task.name: nn.Sequential(
-                    conv_bn_relu(wide, narrow, 1), nn.Conv2d(narrow, task.channels, 1)
-                )
-                for task in tasks
-            }
+            {task.name: Head(wide, narrow, detail, task.channels) for task in tasks}
         )
 
     def source(self, features: Tensor, image: Tensor | None = None) -> Source:

@@ -7,10 +7,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-def conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Convolution that keeps the size, batch norm, ReLU."""
+def conv_bn_relu(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Convolution that divides the size by ``stride``, batch norm, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..tasks import Task
 from .base import Network, State, at_size, check_source
-from .decoder import Branch
+from .decoder import Branch, Detail
 from .layers import conv_bn_relu
 from .optical_flow import Flow
 from .propagation import Source, build_propagation
@@ -47,6 +47,8 @@ class MILA(Network):
             with ``task_specific=False`` is "w/o MF&TS".
         slow_only: No fast encoder; every frame is a keyframe (supplement, Table C).
         se_reduction: Ratio r of the SE gates.
+        detail_channels: Of :class:`Detail`, which lets the decoders see a quarter of the image's
+            resolution; 0, none, is the paper's.
         flow: For optical flow, any callable as :class:`OpticalFlowPropagation` describes;
             FlowNet-S when None.
 
@@ -72,16 +74,19 @@ class MILA(Network):
         multi_frame: bool = True,
         slow_only: bool = False,
         se_reduction: int = 16,
+        detail_channels: int = 0,
         flow: Flow | None = None,
     ) -> None:
         super().__init__(tasks)
         self.multi_frame = multi_frame
         self.slow_only = slow_only
+        self.channels = channels
         self.slow = ResNet(slow, output_stride, ceil_mode, slow_width)
         self.slow_neck = conv_bn_relu(self.slow.channels, channels, 1)
         if not slow_only:
             self.fast = ResNet(fast, output_stride, ceil_mode, fast_width)
             self.fast_neck = conv_bn_relu(self.fast.channels, channels, 1)
+        self.detail = Detail(detail_channels) if detail_channels else None
         wide, narrow = decoder_channels
         connected = propagation != "none"
         groups = {task.name: [task] for task in self.tasks}
@@ -103,6 +108,7 @@ class MILA(Network):
                         propagation, channels, attention_channels, window, flow
                     ),
                     se_reduction=se_reduction,
+                    detail=detail_channels,
                 )
                 for name, group in groups.items()
             }
@@ -127,15 +133,24 @@ class MILA(Network):
         keyframe: bool,
         tasks: Collection[str] | None = None,
         image: Tensor | None = None,
+        detail: Tensor | None = None,
     ) -> tuple[dict[str, Tensor], State]:
-        """Logits [B, task.channels, h, w] at the features' resolution, and the next state.
+        """Logits [B, task.channels, h, w] at the decoders' resolution, and the next state.
 
-        ``image`` is only needed by optical flow.
+        ``image`` is only needed by optical flow and for detail; ``detail`` is computed from it
+        when it is not given.
 
         Raises:
-            ValueError: For an unknown task, or a state made at another batch or image size.
+            ValueError: For an unknown task, a state made at another batch or image size, or an
+                image that is needed and not given.
         """
         wanted = self.wanted(tasks)
+        if self.detail is not None and detail is None:
+            if image is None:
+                raise ValueError(
+                    "this network's decoders take their detail from the image: give it"
+                )
+            detail = self.detail(image)
         logits: dict[str, Tensor] = {}
         frame: dict[str, Source] = {}
         outliving: dict[str, Source] = {}  # what stays in the state beside this frame
@@ -148,7 +163,7 @@ class MILA(Network):
             sources = self._sources(name, current, state, keyframe)
             received = branch.receive(current, sources)
             fused = branch.join(current, received, keyframe)
-            logits |= {task: branch.heads[task](fused) for task in heads}
+            logits |= {task: branch.heads[task](fused, detail) for task in heads}
             if name in older:
                 outliving[name] = older[name]
                 if received:

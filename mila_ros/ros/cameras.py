@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mila_ros.data.image_encodings import ImageError
+from mila_ros.ros.camera_statistics import CameraStatistics
 from mila_ros.ros.conversions import check_message
-from mila_ros.ros.diagnostics import CameraStatistics
 from mila_ros.ros.parameters import Settings
 from mila_ros.ros.publishers import CameraOutputs
 
@@ -22,7 +22,7 @@ UNNAMED = "camera"
 class Camera:
     """A camera's topics, publishers and accounts, and the calibration that came last."""
 
-    prefix: str
+    info_topic: str
     outputs: CameraOutputs
     statistics: CameraStatistics
     info: CameraInfo | None = None
@@ -48,13 +48,18 @@ class Incoming:
     @property
     def stamp_ns(self) -> int:
         """The header's stamp in nanoseconds; 0 is none."""
-        stamp = self.message.header.stamp
-        return stamp.sec * 1_000_000_000 + stamp.nanosec
+        return nanoseconds(self.message)
 
     @property
     def encoding(self) -> str:
         """What the message says that its data is: 'bgr8', 'jpeg'."""
         return self.message.encoding if isinstance(self.message, Image) else self.message.format
+
+
+def nanoseconds(message: Image | CompressedImage | CameraInfo) -> int:
+    """Return the stamp of the message's header in nanoseconds."""
+    stamp = message.header.stamp
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
 
 
 def check_incoming(message: Image | CompressedImage, max_pixels: int) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from array import array
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
@@ -62,6 +63,28 @@ def mask_message(mask: NDArray[np.uint8], header: Header) -> Image:
 def depth_message(depth: NDArray[np.float32], header: Header) -> Image:
     """Return a 32FC1 Image of float32 [H, W] metres; NaN and infinities as REP-117 has them."""
     return image_message(np.asarray(depth, np.float32), "32FC1", header)
+
+
+def millimetre_message(depth: NDArray[np.float32], header: Header) -> Image:
+    """Return a 16UC1 Image of float32 [H, W] metres: whole millimetres, 0 unknown (REP-118).
+
+    Unknown is also what 16 bits do not hold: what is nearer than half a millimetre, or farther
+    than 65.535 m.
+    """
+    millimetres = np.rint(np.asarray(depth, np.float32) * np.float32(1000))
+    fits = (millimetres >= 1) & (millimetres <= np.iinfo(np.uint16).max)
+    return image_message(np.where(fits, millimetres, 0).astype(np.uint16), "16UC1", header)
+
+
+def png_message(mask: NDArray[np.uint8], header: Header) -> CompressedImage:
+    """Return a mono8 mask of uint8 [H, W] as PNG, its format named as image_transport names it."""
+    encoded, png = cv2.imencode(".png", np.ascontiguousarray(mask, np.uint8))
+    if not encoded:
+        raise RuntimeError(f"OpenCV could not write a PNG of {mask.shape}")
+    message = CompressedImage(header=header, format="mono8; png compressed ")
+    message.data = array("B")
+    message.data.frombytes(memoryview(png).cast("B"))
+    return message
 
 
 def rgb_message(rgb: RgbImage, header: Header) -> Image:

@@ -1,6 +1,6 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node tells on /diagnostics: numbers gathered per camera, and statuses made of them.
+"""What the node tells on /diagnostics.
 
 One status per camera's input, one each for processing, keyframes and the model. They are built
 on diagnostic_msgs itself because diagnostic_updater is no wheel.
@@ -9,196 +9,105 @@ on diagnostic_msgs itself because diagnostic_updater is no wheel.
 from __future__ import annotations
 
 import math
-import statistics
-import threading
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-RATE_WINDOW_S = 5.0
-_SAMPLES = 200
+from mila_ros.ros.camera_statistics import AnswerRecord, CameraStatistics, InputCounts
+
+PERCENTILES = (50, 95, 99)
 _LATE_KEYFRAMES = 1.5
 
 
-@dataclass(frozen=True)
-class AnswerRecord:
-    """One answered frame: its stages in milliseconds, its keyframe and how its depth was scaled.
+def all_statuses(
+    node: str,
+    accounts: Mapping[str, CameraStatistics],
+    *,
+    idle: str,
+    timeout_s: float,
+    max_delay_ms: float,
+    wanted_period_s: float | None,
+    problem: str | None,
+    model: Mapping[str, object],
+    activity: str = "",
+) -> list[DiagnosticStatus]:
+    """Return every status of the node; see the functions below for what they are made of."""
+    statuses = [
+        input_status(f"{node}: input {camera}", account, timeout_s=timeout_s, idle=idle)
+        for camera, account in accounts.items()
+    ]
+    if model:
+        statuses += [
+            processing_status(f"{node}: processing", accounts.values(), max_delay_ms),
+            keyframe_status(f"{node}: keyframes", wanted_period_s, accounts),
+        ]
+    return [*statuses, model_status(f"{node}: model", problem, model, activity)]
 
-    ``latency_ms`` is publish time minus header stamp on the ROS clock, None where the stamp is
-    not of that clock (a bag played without ``/clock``).
+
+def input_status(
+    name: str, account: CameraStatistics, *, timeout_s: float, idle: str = ""
+) -> DiagnosticStatus:
+    """Return the status of a camera's input: one state, and the counts behind it.
+
+    The states: ``idle``, where that is not empty; waiting_image and stale, after ``timeout_s``
+    without an image (WARN); failed and rejected, for the last frame (ERROR); waiting_camera_info,
+    where somebody subscribes to what cannot be had without (WARN); ok. Then how long frames take,
+    from the worker to publication and from their stamp, over the latest ones.
     """
-
-    stamp_ns: int
-    timings_ms: Mapping[str, float]
-    latency_ms: float | None
-    is_keyframe: bool
-    keyframe_age: int
-    keyframe_age_s: float
-    resets: Mapping[str, int]
-    focal_length: str
-
-
-class CameraStatistics:
-    """What happened to one camera's frames; written by two threads, read by a third."""
-
-    def __init__(self, topic: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self.topic = topic
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._since = clock()
-        self._received = 0
-        self._answered = 0
-        self._dropped: Counter[str] = Counter()
-        self._arrivals: deque[float] = deque(maxlen=1000)
-        self._format = ""
-        self._rejection: str | None = None
-        self._failure: str | None = None
-        self._answers: deque[AnswerRecord] = deque(maxlen=_SAMPLES)
-        self._keyframe_stamps: deque[int] = deque(maxlen=20)
-
-    def accepted(self, image_format: str) -> None:
-        """A message came and is an image; ``image_format`` is its encoding and size."""
-        with self._lock:
-            self._arrive()
-            self._format = image_format
-            self._rejection = None
-
-    def rejected(self, cause: str, sentence: str) -> None:
-        """A message came and is no image."""
-        with self._lock:
-            self._arrive()
-            self._dropped[f"rejected.{cause}"] += 1
-            self._rejection = sentence
-
-    def refused(self, cause: str, sentence: str) -> None:
-        """A message that had been accepted turned out to be no image when it was decoded."""
-        with self._lock:
-            self._dropped[f"rejected.{cause}"] += 1
-            self._rejection = sentence
-
-    def replaced(self) -> None:
-        """A frame was replaced by a newer one before the worker came to it."""
-        with self._lock:
-            self._dropped["replaced"] += 1
-
-    def unwatched(self) -> None:
-        """A frame was not computed because nobody subscribes to any output."""
-        with self._lock:
-            self._dropped["unwatched"] += 1
-
-    def failed(self, sentence: str) -> None:
-        """A frame could not be processed through no fault of its own."""
-        with self._lock:
-            self._dropped["failed"] += 1
-            self._failure = sentence
-
-    def answered(self, answer: AnswerRecord) -> None:
-        """A frame's outputs were published."""
-        with self._lock:
-            self._answered += 1
-            self._failure = None
-            self._answers.append(answer)
-            if answer.is_keyframe:
-                self._keyframe_stamps.append(answer.stamp_ns)
-
-    def restart(self) -> None:
-        """Forget what belongs to a stream; counts stay."""
-        with self._lock:
-            self._since = self._clock()
-            self._arrivals.clear()
-            self._rejection = self._failure = None
-            self._keyframe_stamps.clear()
-
-    def silence_s(self) -> float:
-        """Seconds since the last message, or since the start."""
-        with self._lock:
-            return self._clock() - (self._arrivals[-1] if self._arrivals else self._since)
-
-    def answers(self) -> list[AnswerRecord]:
-        """The latest answers, oldest first."""
-        with self._lock:
-            return list(self._answers)
-
-    def keyframe_period_s(self) -> float | None:
-        """The median distance of the latest keyframes' stamps, None before the second."""
-        with self._lock:
-            stamps = list(self._keyframe_stamps)
-        gaps = [(new - old) * 1e-9 for old, new in zip(stamps, stamps[1:], strict=False)]
-        return statistics.median(gaps) if gaps else None
-
-    def input_status(self, name: str, *, timeout_s: float, is_active: bool) -> DiagnosticStatus:
-        """Return the status of the input: one state, and the counts behind it.
-
-        The states: inactive; waiting_image and stale, after ``timeout_s`` without an image
-        (WARN); failed and rejected, for the last frame (ERROR); ok.
-        """
-        with self._lock:
-            now = self._clock()
-            age_s = now - self._arrivals[-1] if self._arrivals else None
-            level, state, text = self._state(age_s, timeout_s, is_active)
-            recent = [at for at in self._arrivals if now - at < RATE_WINDOW_S]
-            values = {
-                "state": state,
-                "topic": self.topic,
-                "format": self._format or "n/a",
-                "age_s": _number(age_s, 3),
-                "rate_hz": _number(_rate(recent), 2),
-                "received": self._received,
-                "answered": self._answered,
-            }
-            values |= {f"dropped.{cause}": count for cause, count in sorted(self._dropped.items())}
-            if self._answers:
-                answer = self._answers[-1]
-                values["focal_length"] = answer.focal_length
-                values |= {
-                    f"resets.{cause}": count for cause, count in sorted(answer.resets.items())
-                }
-        return _status(name, level, text, values)
-
-    def _state(
-        self, age_s: float | None, timeout_s: float, is_active: bool
-    ) -> tuple[bytes, str, str]:
-        if not is_active:
-            return DiagnosticStatus.OK, "inactive", "the node is not active"
-        if age_s is None:
-            return DiagnosticStatus.WARN, "waiting_image", f"no image yet on {self.topic}"
-        if age_s > timeout_s:
-            return DiagnosticStatus.WARN, "stale", f"no image for {age_s:.1f} s on {self.topic}"
-        if self._failure is not None:
-            return DiagnosticStatus.ERROR, "failed", self._failure
-        if self._rejection is not None:
-            return DiagnosticStatus.ERROR, "rejected", self._rejection
-        return DiagnosticStatus.OK, "ok", "ok"
-
-    def _arrive(self) -> None:
-        self._received += 1
-        self._arrivals.append(self._clock())
+    counts, answers = account.counts(), account.answers()
+    level, state, text = _input_state(counts, account.topic, timeout_s, idle)
+    values: dict[str, object] = {
+        "state": state,
+        "topic": account.topic,
+        "format": counts.format or "n/a",
+        "age_s": _number(counts.age_s, 3),
+        "rate_hz": _number(counts.rate_hz, 2),
+        "output_rate_hz": _number(counts.output_rate_hz, 2),
+        "received": counts.received,
+        "answered": counts.answered,
+    }
+    values |= {f"dropped.{cause}": count for cause, count in counts.dropped.items()}
+    if answers:
+        values["focal_length"] = answers[-1].focal_length
+        values["camera_info_lag_s"] = _number(answers[-1].info_lag_s, 3)
+        resets = sorted(answers[-1].resets.items())
+        values |= {f"resets.{cause}": count for cause, count in resets}
+    stages = _stages(answers)
+    for stage in ("processing_ms", "latency_ms"):
+        values |= _percentiles(stage, stages.get(stage, []))
+    return _status(name, level, text, values)
 
 
-def processing_status(name: str, cameras: Iterable[CameraStatistics]) -> DiagnosticStatus:
+def processing_status(
+    name: str, cameras: Iterable[CameraStatistics], max_delay_ms: float
+) -> DiagnosticStatus:
     """Return the status of the time that frames take, over the latest of all cameras.
 
-    Each stage of ``AnswerRecord.timings_ms`` and the latency have a median (p50) and a p95.
+    Each stage of ``AnswerRecord.timings_ms`` and the latency have a p50, p95 and p99. A warning
+    where the last frame of a camera took longer than allowed, an error where all did for
+    ``max_delay_ms``; the two keys about it are spelled as Autoware's nodes do.
     """
-    answers = [answer for camera in cameras for answer in camera.answers()]
-    if not answers:
-        return _status(name, DiagnosticStatus.OK, "no frame yet", {})
-    stages: dict[str, list[float]] = {}
-    for answer in answers:
-        for stage, milliseconds in answer.timings_ms.items():
-            stages.setdefault(f"{stage}_ms", []).append(milliseconds)
-        if answer.latency_ms is not None:
-            stages.setdefault("latency_ms", []).append(answer.latency_ms)
-    values: dict[str, object] = {"frames": len(answers)}
+    accounts = list(cameras)
+    answers = [answer for account in accounts for answer in account.answers()]
+    late_for_ms = max((account.late_for_ms() for account in accounts), default=0.0)
+    values: dict[str, object] = {
+        "frames": len(answers),
+        "is_processing_time_ms_in_expected_range": late_for_ms == 0,
+        "is_consecutive_processing_delay_in_range": late_for_ms <= max_delay_ms,
+    }
+    none: list[float] = []
+    stages = {"processing_ms": none, "latency_ms": none, **_stages(answers)}
     for stage, numbers in stages.items():
-        values[f"{stage}.p50"] = _number(percentile(numbers, 50), 1)
-        values[f"{stage}.p95"] = _number(percentile(numbers, 95), 1)
-    values.setdefault("latency_ms.p50", "n/a")
-    total = values.get("processing_ms.p50", "n/a")
-    return _status(name, DiagnosticStatus.OK, f"{total} ms per frame", values)
+        values |= _percentiles(stage, numbers)
+    if not answers:
+        return _status(name, DiagnosticStatus.OK, "no frame yet", values)
+    level, text = DiagnosticStatus.OK, f"{values['processing_ms.p50']} ms per frame"
+    if late_for_ms > max_delay_ms:
+        level = DiagnosticStatus.ERROR
+        text += f", longer than allowed for {late_for_ms:.0f} ms"
+    elif late_for_ms:
+        level, text = DiagnosticStatus.WARN, f"{text}, the last one longer than allowed"
+    return _status(name, level, text, values)
 
 
 def keyframe_status(
@@ -224,12 +133,14 @@ def keyframe_status(
     return _status(name, DiagnosticStatus.OK, "ok", values)
 
 
-def model_status(name: str, problem: str | None, values: Mapping[str, object]) -> DiagnosticStatus:
-    """Return the status of the model: what is loaded where, or why nothing is."""
+def model_status(
+    name: str, problem: str | None, values: Mapping[str, object], activity: str = ""
+) -> DiagnosticStatus:
+    """Return the status of the model: what is loaded where, or why nothing is, or not yet."""
     if problem is not None:
         return _status(name, DiagnosticStatus.ERROR, problem, values)
     if not values:
-        return _status(name, DiagnosticStatus.WARN, "no model is loaded", values)
+        return _status(name, DiagnosticStatus.WARN, activity or "no model is loaded", values)
     return _status(name, DiagnosticStatus.OK, f"{values.get('model')} is loaded", values)
 
 
@@ -239,10 +150,39 @@ def percentile(numbers: Sequence[float], percent: float) -> float:
     return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
 
 
-def _rate(arrivals: Sequence[float]) -> float | None:
-    if len(arrivals) < 2 or arrivals[-1] == arrivals[0]:
-        return None
-    return (len(arrivals) - 1) / (arrivals[-1] - arrivals[0])
+def _input_state(
+    counts: InputCounts, topic: str, timeout_s: float, idle: str
+) -> tuple[bytes, str, str]:
+    if idle:
+        return DiagnosticStatus.OK, idle, f"the node is {idle}"
+    if counts.age_s is None:
+        return DiagnosticStatus.WARN, "waiting_image", f"no image yet on {topic}"
+    if counts.age_s > timeout_s:
+        return DiagnosticStatus.WARN, "stale", f"no image for {counts.age_s:.1f} s on {topic}"
+    if counts.problem is not None:
+        state, sentence = counts.problem
+        is_warning = state == "waiting_camera_info"
+        level = DiagnosticStatus.WARN if is_warning else DiagnosticStatus.ERROR
+        return level, state, sentence
+    return DiagnosticStatus.OK, "ok", "ok"
+
+
+def _stages(answers: Iterable[AnswerRecord]) -> dict[str, list[float]]:
+    """The times of each stage; latency_ms only for the frames whose latency is known."""
+    stages: dict[str, list[float]] = {}
+    for answer in answers:
+        for stage, milliseconds in answer.timings_ms.items():
+            stages.setdefault(f"{stage}_ms", []).append(milliseconds)
+        if answer.latency_ms is not None:
+            stages.setdefault("latency_ms", []).append(answer.latency_ms)
+    return stages
+
+
+def _percentiles(stage: str, numbers: Sequence[float]) -> dict[str, object]:
+    return {
+        f"{stage}.p{p}": _number(percentile(numbers, p) if numbers else None, 1)
+        for p in PERCENTILES
+    }
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from rclpy.node import Node
 
-from mila_ros.ros.parameters import Change, ParameterError, ParameterSpec, declare
+from mila_ros.ros.parameter_table import Change, ParameterSpec
+from mila_ros.ros.parameters import ParameterError, declare
 
 CAMERA_PARAMETERS = (
     ParameterSpec(

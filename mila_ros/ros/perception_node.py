@@ -8,10 +8,10 @@ a thread of its own (`worker`), where frames become outputs (`pipeline`).
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,15 @@ from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_srvs.srv import SetBool
 
 from mila_ros.data.image_encodings import ImageError
 from mila_ros.errors import MilaError
-from mila_ros.ros import diagnostics, parameters, qos
+from mila_ros.ros import diagnostics, parameters, qos, topics
+from mila_ros.ros.camera_statistics import CameraStatistics
 from mila_ros.ros.cameras import UNNAMED, Camera, Incoming, check_incoming, describe_format
 from mila_ros.ros.keyframe_timer import KeyframeTimer
+from mila_ros.ros.loading import load_pipeline
 from mila_ros.ros.managed_node import ManagedNode
 from mila_ros.ros.parameters import Settings
 from mila_ros.ros.publishers import CameraOutputs, missing_outputs
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 LOG_PERIOD_S = 10.0
 JOIN_TIMEOUT_S = 1.5
+MAX_DELAY = "diagnostics.max_acceptable_consecutive_delay_ms"
 
 
 class PerceptionNode(ManagedNode):
@@ -59,9 +63,12 @@ class PerceptionNode(ManagedNode):
         self._inputs: list[Any] = []
         self._settings: Settings | None = None
         self._keyframe_timer: KeyframeTimer | None = None
+        self._is_active = False
+        self._is_enabled = True
+        self.create_service(SetBool, topics.ENABLE.name, self._on_enable)
         # Not a lifecycle publisher and not on the ROS clock: it speaks in every state, and when
         # a bag that drives the clock has ended.
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS.name, 1)
         period_s = self.get_parameter("diagnostics.period_s").value
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(period_s, self._report, clock=steady)
@@ -81,18 +88,20 @@ class PerceptionNode(ManagedNode):
         """Load the model and create the publishers."""
         settings = parameters.read(self)
         self.get_logger().info(f"Loading the model {settings.model} ...")
-        load = partial(_load, settings, self._cameras, self._now_ns, self._warn)
-        self._pipeline = self._worker.call(load).result()
+        load = partial(load_pipeline, settings, self._cameras, self._now_ns, self._warn)
+        loading = self._worker.call(load)
+        # An engine may compile for minutes, in which /diagnostics must not fall silent.
+        while not wait([loading], self.get_parameter("diagnostics.period_s").value).done:
+            self._report(f"loading {settings.model} for the engine {settings.engine}")
+        self._pipeline = loading.result()
         bundle = self._pipeline.perception.bundle
         try:
             for name in settings.cameras:
                 prefix = f"~/{name}/" if name else "~/"
-                outputs = CameraOutputs(self, prefix, bundle)
-                self._cameras[name or UNNAMED] = Camera(
-                    prefix,
-                    outputs,
-                    diagnostics.CameraStatistics(self._input_topic(prefix, settings)),
-                )
+                outputs = CameraOutputs(self, prefix, bundle, settings)
+                statistics = CameraStatistics(self._input_topic(prefix, settings))
+                info_topic = self.resolve_topic_name(prefix + "input/camera_info")
+                self._cameras[name or UNNAMED] = Camera(info_topic, outputs, statistics)
         except MilaError:
             self.release()
             raise
@@ -104,25 +113,61 @@ class PerceptionNode(ManagedNode):
     def _input_topic(self, prefix: str, settings: Settings) -> str:
         """The topic of the images after remapping; image_transport's rule for compressed ones."""
         topic = self.resolve_topic_name(prefix + "input/image")
-        if settings.image_transport == "compressed":
-            topic = self.resolve_topic_name(topic + "/compressed")
-        return topic
+        is_compressed = settings.image_transport == "compressed"
+        return self.resolve_topic_name(topic + "/compressed") if is_compressed else topic
 
     def activate(self) -> None:
-        """Subscribe."""
+        """Subscribe, unless that is disabled."""
+        for camera in self._cameras.values():
+            camera.outputs.announce_labels()
+        if self._is_enabled:
+            self._start()
+        self._is_active = True
+
+    def deactivate(self) -> None:
+        """Unsubscribe, and forget the streams."""
+        self._is_active = False
+        self._stop()
+
+    def _start(self) -> None:
         settings = self._current_settings()
         image_type = CompressedImage if settings.image_transport == "compressed" else Image
         try:
             for name, camera in self._cameras.items():
                 camera.restart()
-                on_image = partial(self._on_image, name)
-                self._subscribe(image_type, camera.statistics.topic, on_image)
-                self._subscribe(CameraInfo, camera.prefix + "input/camera_info", camera.set_info)
-                camera.outputs.announce_labels()
+                # The calibration first: of what has come together, it is then taken first.
+                self._subscribe(CameraInfo, camera.info_topic, camera.set_info)
+                self._subscribe(image_type, camera.statistics.topic, partial(self._on_image, name))
         except MilaError:
-            self.deactivate()
+            self._stop()
             raise
         self._schedule_keyframes()
+
+    def _stop(self) -> None:
+        while self._inputs:
+            self.destroy_subscription(self._inputs.pop())
+        self._schedule_keyframes()
+        self._worker.mailbox.clear()
+        if self._pipeline is not None:
+            # After the frame that is being processed, so that it still finds its publishers.
+            self._worker.call(self._pipeline.restart).result()
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Start or stop the subscriptions of an active node; of another, once it is active."""
+        was_enabled, self._is_enabled = self._is_enabled, request.data
+        response.success, response.message = True, "enabled" if request.data else "disabled"
+        if self._is_active and was_enabled != self._is_enabled:
+            try:
+                if self._is_enabled:
+                    self._start()
+                else:
+                    self._stop()
+            except MilaError as error:
+                self._is_enabled = False
+                response.success, response.message = False, str(error)
+        elif not self._is_active:
+            response.message += "; the node is not active"
+        return response
 
     def _subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None]) -> None:
         with qos.naming_bad_overrides(self, topic):
@@ -135,16 +180,6 @@ class PerceptionNode(ManagedNode):
                 qos_overriding_options=qos.overrides(),
             )
         self._inputs.append(subscription)
-
-    def deactivate(self) -> None:
-        """Unsubscribe, and forget the streams."""
-        while self._inputs:
-            self.destroy_subscription(self._inputs.pop())
-        self._schedule_keyframes()
-        self._worker.mailbox.clear()
-        if self._pipeline is not None:
-            # After the frame that is being processed, so that it still finds its publishers.
-            self._worker.call(self._pipeline.restart).result()
 
     def release(self) -> None:
         """Free the model and the publishers."""
@@ -173,7 +208,8 @@ class PerceptionNode(ManagedNode):
 
     def _on_failed_frame(self, name: str, incoming: Incoming, error: Exception) -> None:
         sentence = f"a frame could not be processed: {type(error).__name__}: {error}"
-        self._cameras[name].statistics.failed(sentence)
+        is_full = type(error).__name__ == "OutOfMemoryError"  # torch's, which is not imported here
+        self._cameras[name].statistics.failed(sentence, "out_of_memory" if is_full else "failed")
         if self._throttle.passes(f"{name}.{type(error).__name__}") is not None:
             trace = "".join(traceback.format_exception(error))
             self.get_logger().error(f"{name}: {sentence}\n{trace}")
@@ -209,28 +245,30 @@ class PerceptionNode(ManagedNode):
         if self._pipeline is not None:
             self._worker.call(self._pipeline.jump_back)
 
-    def _report(self) -> None:
+    def _report(self, activity: str = "") -> None:
         """Publish the diagnostics, and say what is wrong where no images come."""
-        name, is_active = self.get_name(), bool(self._inputs)
+        pipeline = self._pipeline
+        idle = "" if self._inputs else "disabled" if self._is_active else "inactive"
         timeout_s = self.get_parameter("image_timeout_s").value
-        accounts = {key: camera.statistics for key, camera in self._cameras.items()}
-        statuses = [
-            account.input_status(f"{name}: input {key}", timeout_s=timeout_s, is_active=is_active)
-            for key, account in accounts.items()
-        ]
-        if self._pipeline is not None:
-            wanted_s = self._pipeline.wanted_period_s
-            statuses.append(diagnostics.processing_status(f"{name}: processing", accounts.values()))
-            statuses.append(diagnostics.keyframe_status(f"{name}: keyframes", wanted_s, accounts))
-        values = {} if self._pipeline is None else self._pipeline.describe()
-        statuses.append(diagnostics.model_status(f"{name}: model", self.problem, values))
-        message = DiagnosticArray(status=statuses)
+        accounts = {name: camera.statistics for name, camera in self._cameras.items()}
+        message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
+        message.status = diagnostics.all_statuses(
+            self.get_name(),
+            accounts,
+            idle=idle,
+            timeout_s=timeout_s,
+            max_delay_ms=self.get_parameter(MAX_DELAY).value,
+            wanted_period_s=None if pipeline is None else pipeline.wanted_period_s,
+            problem=self.problem,
+            model={} if pipeline is None else pipeline.describe(),
+            activity=activity,
+        )
         self._diagnostics.publish(message)
-        for account in accounts.values() if is_active else ():
+        for account in () if idle else accounts.values():
             self._report_silence(account, timeout_s)
 
-    def _report_silence(self, account: diagnostics.CameraStatistics, timeout_s: float) -> None:
+    def _report_silence(self, account: CameraStatistics, timeout_s: float) -> None:
         silence_s = account.silence_s()
         if silence_s > timeout_s and self._throttle.passes(f"{account.topic}.silence") is not None:
             publishers = qos.describe_endpoints(self.get_publishers_info_by_topic(account.topic))
@@ -242,22 +280,8 @@ class PerceptionNode(ManagedNode):
         return self.get_clock().now().nanoseconds
 
     def _warn(self, key: str, sentence: str) -> None:
-        held = self._throttle.passes(key)
-        if held is not None:
+        if (held := self._throttle.passes(key)) is not None:
             self.get_logger().warning(sentence + (f" ({held} more such)" if held else ""))
-
-
-def _load(settings: Settings, *arguments: Any) -> Pipeline:
-    """Load the model. On the worker's thread: torch keeps its threads by the thread that asks."""
-    # With libgomp's busy waiting, threads that share their cores with other nodes take many times
-    # as long. It reads this when torch loads it; who has set it otherwise has a reason.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        # Here, so that the node is there and can be ended before torch has loaded.
-        from mila_ros.ros.pipeline import Pipeline
-    except ImportError as error:
-        raise MilaError(f"{error.name} is not installed: `pip install {error.name}`.") from error
-    return Pipeline(settings, *arguments)
 
 
 def _create() -> PerceptionNode:

@@ -8,25 +8,24 @@ Everything here runs on the worker's thread.
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable, Mapping
 
 import torch
-from sensor_msgs.msg import CameraInfo
 
 from mila_ros.data.image_encodings import ImageError
-from mila_ros.ros.cameras import Camera, Incoming
-from mila_ros.ros.conversions import camera_info_scale, message_to_rgb
-from mila_ros.ros.diagnostics import AnswerRecord
+from mila_ros.ros.camera_statistics import AnswerRecord
+from mila_ros.ros.cameras import Camera, Incoming, nanoseconds
+from mila_ros.ros.conversions import message_to_rgb
+from mila_ros.ros.frame_checks import FrameChecks
+from mila_ros.ros.geometry import Pinhole, pinhole
+from mila_ros.ros.outputs import Answer
 from mila_ros.ros.parameters import Settings
-from mila_ros.ros.publishers import Answer
+from mila_ros.ros.topics import STAGES
 from mila_ros.streaming import EveryN, Frame, KeyframePolicy, OnRequest, Perception, ResetCause
 
 LATENCY_LIMIT_MS = 60_000.0
 """Stamps farther than this from the ROS clock are of another clock."""
-
-_EXPECTED_RESETS = (None, ResetCause.START, ResetCause.ACTIVATED)
 
 
 class Pipeline:
@@ -55,6 +54,7 @@ class Pipeline:
             keyframes=keyframe_policy(settings),
             threads=settings.cpu_threads,
             precision=settings.precision,
+            engine=settings.engine,
             max_gap_s=settings.max_gap_s,
             max_cameras=len(settings.cameras),
         )
@@ -62,38 +62,42 @@ class Pipeline:
         self._cameras = cameras
         self._now_ns = now_ns
         self._warn = warn
+        self._checks = FrameChecks(warn)
         self._settings = settings
-        self._formats: dict[str, tuple[str, str]] = {}
+        self._published_s: dict[str, float] = {}
 
     def process(self, name: str, incoming: Incoming) -> None:
         """Answer one frame: every watched output, or a counted reason why not."""
         begin = time.monotonic()
-        camera = self._cameras[name]
+        camera, settings, info = self._cameras[name], incoming.settings, incoming.info
         watched = camera.outputs.watched()
         if not watched:
             camera.statistics.unwatched()
             return
         try:
-            rgb = message_to_rgb(incoming.message, incoming.settings.max_image_pixels)
+            rgb = message_to_rgb(incoming.message, settings.max_image_pixels)
         except ImageError as error:
             camera.statistics.refused(error.cause, str(error))
             self._warn(f"{name}.{error.cause}", f"{camera.statistics.topic}: {error}")
             return
-        convert_ms = _milliseconds_since(begin)
-        frame, focal = None, "n/a"
-        tasks = camera.outputs.tasks(watched)
+        convert_ms, frame = _milliseconds_since(begin), None
+        height, width = rgb.shape[:2]
+        model = pinhole(info, settings.depth_focal_length_px, width, height)
+        wanted = watched - self._checks.without_calibration(name, camera, watched, info, model)
+        tasks = camera.outputs.tasks(wanted)
         if tasks:
-            self._apply(incoming.settings)
-            self._check_format(name, incoming)
-            focal_px, focal = focal_length(incoming.info, incoming.settings, rgb.shape[1])
+            self._apply(settings)
+            change = self._checks.changed_format(name, incoming)
+            if change is not None:
+                self.perception.reset(name, cause=change)
+            focal_px = model.fx if model else None
             frame = self.perception.step(
                 rgb, stamp_ns=incoming.stamp_ns, camera=name, tasks=tasks, focal_px=focal_px
             )
-        self._check_info(name, incoming, rgb.shape[:2])
+        self._checks.calibration(name, camera, incoming, width, height)
         begin_publish = time.monotonic()
-        header = incoming.message.header
-        alpha = incoming.settings.segmentation_overlay_alpha
-        camera.outputs.publish(watched, Answer(header, incoming.info, rgb, frame, alpha))
+        answer = Answer(incoming.message.header, info, model, rgb, frame, settings)
+        camera.outputs.publish(wanted, answer)
         if frame is not None:
             timings_ms = {
                 "convert": convert_ms,
@@ -101,12 +105,14 @@ class Pipeline:
                 "publish": _milliseconds_since(begin_publish),
                 "processing": _milliseconds_since(begin),
             }
-            self._account(name, incoming, frame, timings_ms, focal)
+            self._account(name, incoming, frame, model, timings_ms)
+            self._checks.time(name, camera, incoming.stamp_ns, frame.reset_cause)
 
     def restart(self) -> None:
         """Let every stream begin afresh because the node is activated anew; frees its features."""
         self.perception.reset(cause=ResetCause.ACTIVATED)
-        self._formats.clear()
+        self._checks.restart()
+        self._published_s.clear()
 
     def jump_back(self) -> None:
         """Let every stream begin afresh because the ROS clock went back, or is another one now."""
@@ -133,6 +139,7 @@ class Pipeline:
             "tasks": ", ".join(bundle.task_names),
             "device": device,
             "precision": self.perception.precision,
+            "engine": self.perception.engine.name,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
@@ -146,33 +153,36 @@ class Pipeline:
         name: str,
         incoming: Incoming,
         frame: Frame,
+        model: Pinhole | None,
         timings_ms: Mapping[str, float],
-        focal: str,
     ) -> None:
-        camera = self._cameras[name]
-        latency_ms = (self._now_ns() - incoming.stamp_ns) * 1e-6
+        camera, info = self._cameras[name], incoming.info
+        now_s = time.monotonic()
+        before_s, self._published_s[name] = self._published_s.get(name), now_s
+        age_ms = (self._now_ns() - incoming.stamp_ns) * 1e-6
+        latency_ms = age_ms if 0 <= age_ms < LATENCY_LIMIT_MS else None
         camera.statistics.answered(
             AnswerRecord(
                 stamp_ns=incoming.stamp_ns,
                 timings_ms=timings_ms,
-                latency_ms=latency_ms if 0 <= latency_ms < LATENCY_LIMIT_MS else None,
+                latency_ms=latency_ms,
                 is_keyframe=frame.is_keyframe,
                 keyframe_age=frame.keyframe_age,
                 keyframe_age_s=frame.keyframe_age_s,
                 resets={cause.value: n for cause, n in self.perception.resets(name).items()},
-                focal_length=focal,
-            )
+                focal_length=model.source if model else "assumed",
+                info_lag_s=(incoming.stamp_ns - nanoseconds(info)) * 1e-9 if info else None,
+            ),
+            incoming.settings.diagnostics_max_allowed_processing_time_ms,
         )
-        if incoming.stamp_ns == 0:
-            self._warn(
-                f"{name}.no_time",
-                f"{camera.statistics.topic}: the images carry no time (stamp 0), so that gaps and "
-                "jumps cannot be noticed; let the driver stamp them.",
-            )
-        if frame.reset_cause not in _EXPECTED_RESETS:
-            cause = frame.reset_cause.value
-            sentence = f"{camera.statistics.topic}: the stream began afresh ({cause})."
-            self._warn(f"{name}.reset.{cause}", sentence)
+        camera.outputs.publish_timings(
+            {
+                "debug/processing_time_ms": timings_ms["processing"],
+                "debug/cyclic_time_ms": None if before_s is None else (now_s - before_s) * 1e3,
+                "debug/pipeline_latency_ms": latency_ms,
+                **{f"debug/stage/{stage}_ms": timings_ms[stage] for stage in STAGES},
+            }
+        )
 
     def _apply(self, settings: Settings) -> None:
         before, self._settings = self._settings, settings
@@ -182,37 +192,6 @@ class Pipeline:
                 policy.register(name)
             self.perception.keyframes = policy
 
-    def _check_format(self, name: str, incoming: Incoming) -> None:
-        """Start afresh where encoding or frame_id change; `Perception` watches stamp and size."""
-        frame_id = incoming.message.header.frame_id
-        last = self._formats.get(name)
-        self._formats[name] = (incoming.encoding, frame_id)
-        if last is not None and last[0] != incoming.encoding:
-            self.perception.reset(name, cause=ResetCause.ENCODING_CHANGED)
-        elif last is not None and last[1] != frame_id:
-            self.perception.reset(name, cause=ResetCause.FRAME_ID_CHANGED)
-
-    def _check_info(self, name: str, incoming: Incoming, size: tuple[int, int]) -> None:
-        info, topic = incoming.info, self._cameras[name].statistics.topic
-        if info is None:
-            return
-        height, width = size
-        scale = camera_info_scale(info, width, height)
-        if scale != (1.0, 1.0):
-            self._warn(
-                f"{name}.info_size",
-                f"{topic}: the images are {width}x{height} but camera_info is of "
-                f"{info.width}x{info.height}; the calibration is scaled by {scale[0]:.3f} in x "
-                f"and {scale[1]:.3f} in y.",
-            )
-        frame_id = incoming.message.header.frame_id
-        if info.header.frame_id != frame_id:
-            self._warn(
-                f"{name}.info_frame",
-                f"{topic}: the images are in the frame '{frame_id}' but camera_info is of "
-                f"'{info.header.frame_id}'; check that the two topics are of the same camera.",
-            )
-
 
 def keyframe_policy(settings: Settings) -> KeyframePolicy:
     """Return the policy that the parameters ask for; the node's timer drives the one on request."""
@@ -220,18 +199,6 @@ def keyframe_policy(settings: Settings) -> KeyframePolicy:
     if settings.keyframe_policy == "every":
         return EveryN(settings.keyframe_every, max_age_s)
     return OnRequest(max_age_s)
-
-
-def focal_length(
-    info: CameraInfo | None, settings: Settings, width: int
-) -> tuple[float | None, str]:
-    """Return fx in pixels of an image of this width, None if unknown, and where it is from."""
-    if settings.depth_focal_length_px > 0:
-        return settings.depth_focal_length_px, "parameter"
-    if info is not None and math.isfinite(info.k[0]) and info.k[0] > 0:
-        info_width = info.roi.width or info.width or width
-        return float(info.k[0]) * width / info_width, "camera_info"
-    return None, "assumed"
 
 
 def _keyframe_settings(settings: Settings) -> tuple[object, ...]:

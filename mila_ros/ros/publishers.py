@@ -1,6 +1,6 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The outputs of one camera: which there are, which are watched, and how each is made.
+"""The publishers of one camera: which there are, which are watched, and when they publish.
 
 The outputs of a frame are published one right after the other, in the order of `OUTPUTS`, all
 with the header of the input, so that consumers can match them by exact stamp. None is made
@@ -10,99 +10,27 @@ unless somebody subscribes to it.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Float64, Header
 
-from mila_ros.data.image_encodings import RgbImage
 from mila_ros.errors import MilaError
-from mila_ros.ros import qos
-from mila_ros.ros.conversions import (
-    camera_info_message,
-    depth_message,
-    mask_message,
-    rgb_message,
-)
-from mila_ros.visualization import colorize_segmentation, overlay_segmentation, palette_lut
+from mila_ros.ros import qos, topics
+from mila_ros.ros.geometry import Pinhole
+from mila_ros.ros.outputs import OUTPUTS, Answer
+from mila_ros.ros.parameters import Settings
+from mila_ros.visualization import palette_lut
 
 if TYPE_CHECKING:  # torch is imported when a model is loaded, not when the node starts
-    from mila_ros.streaming import Bundle, Frame
+    from mila_ros.streaming import Bundle
 
-
-@dataclass(frozen=True)
-class Answer:
-    """All that the outputs of one frame are made of.
-
-    ``frame`` is None where no watched output needs the network, ``info`` where the camera has
-    sent none.
-    """
-
-    header: Header
-    info: CameraInfo | None
-    rgb: RgbImage
-    frame: Frame | None
-    overlay_alpha: float
-
-
-Make = Callable[[Answer, NDArray[Any]], Any]
-
-
-@dataclass(frozen=True)
-class Output:
-    """A topic below the camera's, its type, the task that it belongs to and how it is made.
-
-    ``make`` gets the colours of the classes too, and returns None where there is no such message
-    for the frame. ``is_task_run`` is False where the message is there without the network.
-    """
-
-    topic: str
-    type: type
-    task: str
-    make: Make
-    is_task_run: bool = True
-
-
-def _camera_info(answer: Answer, _: object) -> CameraInfo | None:
-    if answer.info is None:
-        return None
-    height, width = answer.rgb.shape[:2]
-    return camera_info_message(answer.info, answer.header, width, height)
-
-
-def _map(field: str, to_message: Callable[[NDArray[Any], Header], Image]) -> Make:
-    """A map of the frame as it is."""
-    return lambda answer, _: to_message(getattr(answer.frame, field), answer.header)
-
-
-def _color(answer: Answer, lut: NDArray[Any]) -> Image:
-    return rgb_message(colorize_segmentation(answer.frame.segmentation, lut), answer.header)
-
-
-def _overlay(answer: Answer, lut: NDArray[Any]) -> Image:
-    mask = answer.frame.segmentation
-    picture = overlay_segmentation(answer.rgb, mask, lut, answer.overlay_alpha)
-    return rgb_message(picture, answer.header)
-
-
-OUTPUTS = (
-    Output("segmentation/camera_info", CameraInfo, "segmentation", _camera_info, is_task_run=False),
-    Output("segmentation/mask", Image, "segmentation", _map("segmentation", mask_message)),
-    Output("segmentation/confidence", Image, "segmentation", _map("confidence", mask_message)),
-    Output("segmentation/color", Image, "segmentation", _color),
-    Output("segmentation/overlay", Image, "segmentation", _overlay),
-    Output("depth/camera_info", CameraInfo, "depth", _camera_info, is_task_run=False),
-    Output("depth/image", Image, "depth", _map("depth", depth_message)),
-    Output("motion/camera_info", CameraInfo, "motion", _camera_info, is_task_run=False),
-    Output("motion/mask", Image, "motion", _map("motion", mask_message)),
-)
-KEYFRAME_TOPIC = "keyframe"
-LABEL_INFO_TOPIC = "segmentation/label_info"
+KEYFRAME_TOPIC = topics.KEYFRAME.name
+LABEL_INFO_TOPIC = topics.LABEL_INFO.name
+_COMPRESSED = "/compressed"
 
 
 class CameraOutputs:
@@ -112,23 +40,28 @@ class CameraOutputs:
         node: creates and owns the publishers.
         prefix: of the topics, ``~/`` or ``~/NAME/``.
         bundle: has the tasks that are offered, and the colours. Depth is offered in metres only.
+        settings: say which outputs are offered beside the usual ones.
 
     Raises:
         MilaError: a QoS override that cannot be.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, bundle: Bundle) -> None:
+    def __init__(
+        self, node: LifecycleNode, prefix: str, bundle: Bundle, settings: Settings
+    ) -> None:
         self._node = node
         self._prefix = prefix
         self._lut = palette_lut({label.id: label.color for label in bundle.labels})
         self._labels = label_info(bundle, node.get_clock().now().to_msg())
-        tasks = offered_tasks(bundle)
-        self._outputs = {output.topic: output for output in OUTPUTS if output.task in tasks}
+        offered = offered_topics(bundle, settings)
+        self._outputs = {output.topic: output for output in OUTPUTS if output.topic in offered}
         self._publishers: dict[str, Any] = {}
         try:
             for topic, output in self._outputs.items():
                 self._create(output.type, topic, qos.output_qos())
             self._create(Header, KEYFRAME_TOPIC, qos.output_qos())
+            for timing in topics.TIMINGS:
+                self._create(Float64, timing.name, qos.output_qos())
             if self._labels is not None:
                 self._create(type(self._labels), LABEL_INFO_TOPIC, qos.latched_qos())
         except MilaError:
@@ -137,27 +70,38 @@ class CameraOutputs:
 
     def watched(self) -> frozenset[str]:
         """Return the topics of `OUTPUTS` that somebody subscribes to."""
-        return frozenset(
-            topic for topic in self._outputs if self._publishers[topic].get_subscription_count() > 0
-        )
+        return frozenset(topic for topic in self._outputs if self._is_watched(topic))
 
     def tasks(self, watched: frozenset[str]) -> frozenset[str]:
         """Return the tasks that the network has to run for these topics."""
         outputs = (self._outputs[topic] for topic in watched)
         return frozenset(output.task for output in outputs if output.is_task_run)
 
-    def publish(self, watched: frozenset[str], answer: Answer) -> None:
-        """Make and publish the watched outputs; then the keyframe topic, if it was one."""
+    def without_calibration(
+        self, watched: frozenset[str], info: CameraInfo | None, camera: Pinhole | None
+    ) -> frozenset[str]:
+        """Return those of these topics that there can be no message of for lack of one."""
+        outputs = (self._outputs[topic] for topic in watched)
+        return frozenset(o.topic for o in outputs if o.lacks_calibration(info, camera))
+
+    def publish(self, wanted: frozenset[str], answer: Answer) -> None:
+        """Make and publish these outputs; then the keyframe topic, if it was one."""
         messages = [
             (self._publishers[topic], output.make(answer, self._lut))
             for topic, output in self._outputs.items()
-            if topic in watched
+            if topic in wanted
         ]
         for publisher, message in messages:
-            if message is not None:
-                publisher.publish(message)
+            publisher.publish(message)
         if answer.frame is not None and answer.frame.is_keyframe:
             self._publishers[KEYFRAME_TOPIC].publish(answer.header)
+
+    def publish_timings(self, milliseconds: Mapping[str, float | None]) -> None:
+        """Publish the watched ones of `topics.TIMINGS`, by topic; None is not published."""
+        for timing in topics.TIMINGS:
+            value = milliseconds[timing.name]
+            if value is not None and self._is_watched(timing.name):
+                self._publishers[timing.name].publish(Float64(data=value))
 
     def announce_labels(self) -> None:
         """Publish the classes' names, kept for later subscribers, if vision_msgs is there."""
@@ -169,8 +113,14 @@ class CameraOutputs:
         while self._publishers:
             self._node.destroy_lifecycle_publisher(self._publishers.popitem()[1])
 
+    def _is_watched(self, topic: str) -> bool:
+        return bool(self._publishers[topic].get_subscription_count())
+
     def _create(self, message_type: type, name: str, profile: QoSProfile) -> None:
         topic = self._prefix + name
+        if name.endswith(_COMPRESSED):  # image_transport's name for it, wherever the mask goes
+            mask = self._node.resolve_topic_name(topic.removesuffix(_COMPRESSED))
+            topic = self._node.resolve_topic_name(mask + _COMPRESSED)
         with qos.naming_bad_overrides(self._node, topic):
             self._publishers[name] = self._node.create_lifecycle_publisher(
                 message_type,
@@ -185,6 +135,15 @@ def offered_tasks(bundle: Bundle) -> frozenset[str]:
     """Return the tasks of the bundle that have outputs: depth only where it is metric."""
     is_relative = bundle.depth is not None and not bundle.depth.metric
     return frozenset(bundle.task_names) - ({"depth"} if is_relative else set())
+
+
+def offered_topics(bundle: Bundle, settings: Settings) -> frozenset[str]:
+    """Return the topics of `OUTPUTS` that there are with this bundle and these settings."""
+    tasks = offered_tasks(bundle)
+    offered = {output.topic for output in OUTPUTS if output.task in tasks}
+    if settings.depth_encoding != "16UC1":
+        offered.discard("depth/image_raw")
+    return frozenset(offered)
 
 
 def label_info(bundle: Bundle, stamp: Any) -> Any:

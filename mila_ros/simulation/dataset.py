@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mila_ros.data.clip_writer import ClipWriter
+from mila_ros.data.datasets.normals import encode_normals
 from mila_ros.errors import MilaError
 from mila_ros.simulation.splits import split_of
 from mila_ros.simulation.taxonomy import WORLDS, lookup_table, own_taxonomy
@@ -192,12 +193,6 @@ def write_folder(recipe: Recipe, seed: int, path: Path) -> None:
                 if "flow" in recipe.extras:
                     flow = frame.flow(simulator.pose(frame.index + 1))
                     _write_png(path / "flow", frame.index, encode_flow(flow))
-
-
-def encode_normals(normals: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Unit normals as uint16 [H, W, 3] RGB: 0 unknown, else 1 + (n + 1) / 2 · 65534."""
-    values = np.rint(1 + (normals.astype(np.float64) + 1) / 2 * 65534)
-    return np.nan_to_num(values, nan=0.0).astype(np.uint16)
 
 
 def encode_flow(flow: NDArray[np.float32]) -> NDArray[np.uint16]:

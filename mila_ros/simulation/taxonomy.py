@@ -1,6 +1,6 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What things are called: class names, their ids and colours, and tables between lists of classes.
+"""In which lists of classes the worlds can be labelled.
 
 The street speaks Cityscapes (ids are its train ids), the rooms speak NYU-13. The street's ids can
 be turned into Cityscapes' 7 categories and into the 11 classes that CamVid is evaluated with.
@@ -8,161 +8,31 @@ be turned into Cityscapes' 7 categories and into the 11 classes that CamVid is e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
-VOID = 255
-"""The id of what has no class."""
-
-
-@dataclass(frozen=True)
-class Taxonomy:
-    """A list of classes.
-
-    Attributes:
-        name: How the command line calls it.
-        classes: Names by id.
-        colors: An RGB colour for each.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    colors: tuple[tuple[int, int, int], ...]
-
-    def id(self, class_name: str) -> int:
-        """The id of a class by its name."""
-        return self.classes.index(class_name)
-
-
-def _taxonomy(name: str, classes: dict[str, tuple[int, int, int]]) -> Taxonomy:
-    return Taxonomy(name, tuple(classes), tuple(classes.values()))
-
-
-CITYSCAPES19 = _taxonomy(
-    "cityscapes19",
-    {
-        "road": (128, 64, 128),
-        "sidewalk": (244, 35, 232),
-        "building": (70, 70, 70),
-        "wall": (102, 102, 156),
-        "fence": (190, 153, 153),
-        "pole": (153, 153, 153),
-        "traffic light": (250, 170, 30),
-        "traffic sign": (220, 220, 0),
-        "vegetation": (107, 142, 35),
-        "terrain": (152, 251, 152),
-        "sky": (70, 130, 180),
-        "person": (220, 20, 60),
-        "rider": (255, 0, 0),
-        "car": (0, 0, 142),
-        "truck": (0, 0, 70),
-        "bus": (0, 60, 100),
-        "train": (0, 80, 100),
-        "motorcycle": (0, 0, 230),
-        "bicycle": (119, 11, 32),
-    },
+from mila_ros.data.datasets.labels import (
+    CAMVID11,
+    CITYSCAPES7,
+    CITYSCAPES19,
+    NYU13,
+    TO_CAMVID11,
+    TO_CITYSCAPES7,
+    VOID,
+    Taxonomy,
+    lookup_table,
 )
 
-CITYSCAPES7 = _taxonomy(
-    "cityscapes7",
-    {
-        "flat": (128, 64, 128),
-        "construction": (70, 70, 70),
-        "object": (153, 153, 153),
-        "nature": (107, 142, 35),
-        "sky": (70, 130, 180),
-        "human": (220, 20, 60),
-        "vehicle": (0, 0, 142),
-    },
-)
-
-CAMVID11 = _taxonomy(
-    "camvid11",
-    {
-        "sky": (128, 128, 128),
-        "building": (128, 0, 0),
-        "pole": (192, 192, 128),
-        "road": (128, 64, 128),
-        "pavement": (60, 40, 222),
-        "tree": (128, 128, 0),
-        "sign": (192, 128, 128),
-        "fence": (64, 64, 128),
-        "car": (64, 0, 128),
-        "pedestrian": (64, 64, 0),
-        "bicyclist": (0, 128, 192),
-    },
-)
-
-NYU13 = _taxonomy(
-    "nyu13",
-    {
-        "bed": (0, 0, 255),
-        "books": (232, 88, 47),
-        "ceiling": (0, 217, 0),
-        "chair": (148, 0, 240),
-        "floor": (222, 241, 23),
-        "furniture": (255, 205, 205),
-        "objects": (0, 223, 228),
-        "picture": (106, 135, 204),
-        "sofa": (116, 28, 41),
-        "table": (240, 35, 235),
-        "tv": (0, 166, 156),
-        "wall": (249, 139, 0),
-        "window": (225, 228, 194),
-    },
-)
-
-TO_CITYSCAPES7 = {
-    "road": "flat",
-    "sidewalk": "flat",
-    "building": "construction",
-    "wall": "construction",
-    "fence": "construction",
-    "pole": "object",
-    "traffic light": "object",
-    "traffic sign": "object",
-    "vegetation": "nature",
-    "terrain": "nature",
-    "sky": "sky",
-    "person": "human",
-    "rider": "human",
-    "car": "vehicle",
-    "truck": "vehicle",
-    "bus": "vehicle",
-    "train": "vehicle",
-    "motorcycle": "vehicle",
-    "bicycle": "vehicle",
-}
-"""The category of each Cityscapes class, as the data set defines it."""
-
-TO_CAMVID11 = {
-    "road": "road",
-    "sidewalk": "pavement",
-    "building": "building",
-    "wall": "building",
-    "fence": "fence",
-    "pole": "pole",
-    "traffic light": "sign",
-    "traffic sign": "sign",
-    "vegetation": "tree",
-    "terrain": "tree",
-    "sky": "sky",
-    "person": "pedestrian",
-    "rider": "bicyclist",
-    "car": "car",
-    "truck": "car",
-    "bus": "car",
-    "train": "car",
-    "motorcycle": "bicyclist",
-    "bicycle": "bicyclist",
-}
-"""The CamVid-11 class of each Cityscapes class.
-
-CamVid's 11 classes are 32 merged: walls count as building, traffic lights as sign (SignSymbol),
-vegetation of any kind as tree, trucks and trains as car, motorcycles as bicyclist.
-"""
+__all__ = [
+    "CAMVID11",
+    "CITYSCAPES7",
+    "CITYSCAPES19",
+    "NYU13",
+    "TO_CAMVID11",
+    "TO_CITYSCAPES7",
+    "VOID",
+    "WORLDS",
+    "Taxonomy",
+    "lookup_table",
+    "own_taxonomy",
+]
 
 WORLDS: dict[str, dict[str, Taxonomy]] = {
     "street": {t.name: t for t in (CITYSCAPES19, CITYSCAPES7, CAMVID11)},
@@ -174,21 +44,3 @@ WORLDS: dict[str, dict[str, Taxonomy]] = {
 def own_taxonomy(world: str) -> Taxonomy:
     """The taxonomy in which a world is built."""
     return next(iter(WORLDS[world].values()))
-
-
-def lookup_table(source: Taxonomy, target: Taxonomy) -> NDArray[np.uint8]:
-    """A table uint8 [256] from ids of ``source`` to ids of ``target``; what has none is void.
-
-    Raises:
-        ValueError: There is no table between the two.
-    """
-    if target == source:
-        names = {name: name for name in source.classes}
-    elif source == CITYSCAPES19 and target in (CITYSCAPES7, CAMVID11):
-        names = TO_CITYSCAPES7 if target == CITYSCAPES7 else TO_CAMVID11
-    else:
-        raise ValueError(f"no table from {source.name} to {target.name}")
-    table = np.full(256, VOID, np.uint8)
-    for index, name in enumerate(source.classes):
-        table[index] = target.id(names[name])
-    return table

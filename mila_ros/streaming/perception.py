@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from ..engines import build_engine, check_engine
 from ..networks import Network, State
 from .bundle import load_bundle
 from .continuity import UNSTAMPED, ResetCause
@@ -25,7 +26,7 @@ from .devices import resolve_device, set_threads
 from .frame import Frame
 from .keyframes import EveryN, KeyframePolicy
 from .postprocessing import Postprocessor, depth_scale
-from .precision import autocast, check_precision, resolve_precision
+from .precision import check_precision, resolve_precision
 from .preprocessing import Preprocessor, check_image
 from .streams import Stream, Streams
 
@@ -49,16 +50,19 @@ class Perception:
         max_cameras: Cameras whose state is kept; beyond them the one that was idle the longest is
             dropped, and counted in ``dropped_cameras``.
         precision: See :func:`.precision.resolve_precision`.
+        engine: What runs the network, one of :data:`mila_ros.engines.ENGINES`. Engines that
+            compile do so at the first frames of a size; :meth:`warm_up` does it beforehand.
 
     Attributes:
         bundle: The model's description.
         device: The device in use.
         dropped_cameras: How often a camera's state was dropped for another's.
-        precision: ``fp32`` or ``bf16``.
+        engine: The engine in use; its ``name``, and what it is ``building`` now.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
 
     Raises:
-        MilaError: For a device that is not there, an unknown precision or a negative number of
-            threads.
+        MilaError: For a device, an engine or a precision that is not there, or a negative number
+            of threads.
         ValueError: For a gap or a number of cameras that is not positive.
     """
 
@@ -72,6 +76,7 @@ class Perception:
         max_gap_s: float = DEFAULT_MAX_GAP_S,
         max_cameras: int = DEFAULT_MAX_CAMERAS,
         precision: str = "fp32",
+        engine: str = "eager",
     ) -> None:
         set_threads(threads)
         self.bundle = bundle
@@ -80,11 +85,15 @@ class Perception:
         self.dropped_cameras = 0
         self._network = network.to(self.device)
         convert_conv2d_weight_memory_format(self._network, torch.channels_last)
+        self.engine = build_engine(engine, self._network, self.device)
         self._preprocess = Preprocessor(bundle.input, self.device)
         self._postprocess = Postprocessor(bundle)
         self._streams = Streams(max_cameras, max_gap_s)
         self._lock = threading.Lock()  # over the streams' bookkeeping; never held while computing
-        self.precision = resolve_precision(precision, self.device, self._try_precision)
+        self.precision = resolve_precision(
+            precision, self.device, self._try_precision, self.engine.precisions
+        )
+        self.engine.keep_only(self.precision)
 
     @classmethod
     def load(
@@ -96,21 +105,33 @@ class Perception:
         max_gap_s: float = DEFAULT_MAX_GAP_S,
         max_cameras: int = DEFAULT_MAX_CAMERAS,
         precision: str = "fp32",
+        engine: str = "eager",
     ) -> Perception:
         """Verify and load a model bundle.
 
         Args:
             model: The bundle's folder, or the name of an installed model.
-            device, keyframes, threads, max_gap_s, max_cameras, precision: See the class.
+            device, keyframes, threads, max_gap_s, max_cameras, precision, engine: See the class.
 
         Raises:
-            MilaError: When the model or the device is not there.
+            MilaError: When the model, the device, the engine or the precision is not there.
             BundleError: When the bundle does not verify.
         """
         resolve_device(device)
         check_precision(precision)
+        check_engine(engine)
         bundle, network = load_bundle(model)
-        return cls(bundle, network, device, keyframes, threads, max_gap_s, max_cameras, precision)
+        return cls(
+            bundle,
+            network,
+            device,
+            keyframes,
+            threads,
+            max_gap_s,
+            max_cameras,
+            precision,
+            engine,
+        )
 
     @property
     def keyframes(self) -> KeyframePolicy:
@@ -232,15 +253,18 @@ class Perception:
                 self._streams[camera].keyframe_wanted = True
 
     def warm_up(self, height: int, width: int) -> None:
-        """Compute a keyframe and the frame after it of a black image, of no camera.
+        """Compute two keyframes of a black image and the frames between them, of no camera.
 
-        The first frame of a size takes longer than those after it: memory is allocated then, and
-        on a GPU the kernels are loaded and chosen.
+        The first frame of a size takes longer than those after it: memory is allocated then, on a
+        GPU the kernels are loaded and chosen, and engines that compile do it then.
         """
         black = np.zeros((height, width, 3), np.uint8)
         tasks = frozenset(self.bundle.task_names)
-        _, state, _ = self._compute(black, None, True, tasks, None)
-        self._compute(black, state, self._network.slow_only, tasks, None)
+        state = None
+        # Four frames are computed in four ways: what a young stream lacks is the frame itself.
+        for keyframe in (True, False, False, True):
+            keyframe = keyframe or self._network.slow_only
+            _, state, _ = self._compute(black, state, keyframe, tasks, None)
 
     def _try_precision(self, precision: str) -> None:
         self.precision = precision
@@ -298,8 +322,9 @@ class Perception:
         times = [self._now()]
         image = self._preprocess(rgb)
         times.append(self._now())
-        with autocast(self.device, self.precision):
-            logits, state = self._network(image, state, keyframe=keyframe, tasks=tasks)
+        logits, state = self.engine(
+            image, state, keyframe=keyframe, tasks=tasks, precision=self.precision
+        )
         logits = {name: values.float() for name, values in logits.items()}
         times.append(self._now())
         scale = 1.0

@@ -1,189 +1,193 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training samples of four frames from labelled clips: what MILA needs to see of a video.
+"""Training samples from labelled clips: what MILA needs to see of a video.
 
-A sample holds, of one clip, the frame ``before`` a keyframe, the ``key`` frame, the ``last``
+A *video* sample holds the frame ``before`` a keyframe, the ``key`` frame, the ``last``
 non-keyframe and the ``current`` one, at a random distance from the keyframe, so that every
-distance is trained.
+distance is trained. A *pair* holds a frame and the one before it, a *frames* sample one frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.clip_folder import ClipFolder
 from ..errors import MilaError
+from .augmentation import View, disturb
+from .clips import Clips
+from .config import StageConfig
+from .targets import unknown_target
 
+Sample = tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]
 
-@dataclass(frozen=True)
-class LabelledClip:
-    """A clip in memory: image u8 [T,H,W,3] RGB, label u8, motion u8, depth f16 metres [T,H,W].
-
-    Depth is 0 where it is not known.
-    """
-
-    image: np.ndarray
-    label: np.ndarray
-    motion: np.ndarray
-    depth: np.ndarray
-    focal_px: float
+BEFORE, KEY, LAST, CURRENT = range(4)
+_LABELLED = {"video": (KEY, CURRENT), "pair": (KEY,), "frames": (0,)}
+_EARLIER_FRAMES = {"video": 2, "pair": 1, "frames": 0}  # than a labelled one, at least
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Four frames per sample, roles first: image f32 [4,B,3,H,W] in 0..1, the rest [4,B,H,W].
+    """Samples of a step; roles first: before, key, last, current (a pair: before, key), or one.
 
-    ``depth`` is in canonical metres: what a camera of the canonical focal length would measure.
+    Attributes:
+        image: uint8 [roles, B, 3, H, W].
+        targets: By task, of the key and the current frame, or of the one: [labelled, B, H, W],
+            normals [labelled, B, 3, H, W], with the values of :data:`.targets.TARGETS`. Depth is
+            in canonical metres: what a camera of the canonical focal length would measure.
     """
 
     image: Tensor
-    label: Tensor
-    motion: Tensor
-    depth: Tensor
+    targets: Mapping[str, Tensor]
 
-
-def load_clips(root: Path, workers: int = 2) -> list[LabelledClip]:
-    """All clip folders under ``root``.
-
-    Raises:
-        MilaError: A clip cannot be read, or lacks depth, labels, motion or its focal length.
-    """
-    folders = sorted(path.parent for path in root.glob("*/camera.json"))
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(_load_clip, folders))
-
-
-def _load_clip(folder: Path) -> LabelledClip:
-    clip = ClipFolder.open(folder)
-    if clip.intrinsics is None:
-        raise MilaError(f"{folder} cannot be trained on: its camera.json gives no K")
-
-    def stack(kind: str, read: Callable[[int], np.ndarray | None]) -> np.ndarray:
-        maps = [m for m in map(read, range(len(clip))) if m is not None]
-        if len(maps) != len(clip):
-            raise MilaError(f"{folder} cannot be trained on: not every frame has a map in {kind}/")
-        return np.stack(maps)
-
-    return LabelledClip(
-        image=np.stack([clip.image(n) for n in range(len(clip))]),
-        label=stack("label", clip.label),
-        motion=stack("motion", clip.motion),
-        depth=np.nan_to_num(stack("depth", clip.depth), nan=0.0).astype(np.float16),
-        focal_px=float(clip.intrinsics[0, 0]),
-    )
-
-
-def class_weights(clips: Sequence[LabelledClip], classes: int) -> Tensor:
-    """1 / log(1.1 + share of pixels), as ENet weighs rare classes, scaled to a mean of 1."""
-    counts = sum(
-        (np.bincount(clip.label[0].ravel(), minlength=256)[:classes] for clip in clips),
-        start=np.zeros(classes, np.int64),
-    )
-    weights = 1 / np.log(1.1 + counts / counts.sum())
-    return torch.tensor(weights / weights.mean(), dtype=torch.float32)
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        if device.type == "cpu":
+            return self
+        return Batch(
+            self.image.pin_memory().to(device, non_blocking=True),
+            {k: v.pin_memory().to(device, non_blocking=True) for k, v in self.targets.items()},
+        )
 
 
 class Sampler:
-    """An endless stream of augmented batches, the same for the same seed and start.
+    """Batches by number: the same for the same seed and number, wherever training begins.
 
     Args:
-        clips: Clips of at least three frames.
-        batch: Samples in a batch.
-        size: Height and width of the crops.
-        canonical_focal_px: Focal length, in pixels of the crop, at which depth is metric.
-        seed: Batch number n is made from (seed, n) alone, so that training can be resumed.
+        clips: What to draw from.
+        stage: Batch size, crops, zoom and distances.
+        canonical_focal_px: Focal length at which depth is as it is.
+        seed: Sample n is made from (seed, n) alone.
+        rank, world: This process and how many there are; each makes its share of a step's samples.
+        workers: Threads that read and crop.
+
+    Raises:
+        MilaError: No clip is long enough and labelled.
     """
 
     def __init__(
         self,
-        clips: Sequence[LabelledClip],
-        batch: int,
-        size: tuple[int, int],
+        clips: Clips,
+        stage: StageConfig,
         canonical_focal_px: float,
         seed: int,
+        rank: int = 0,
+        world: int = 1,
+        workers: int = 1,
     ) -> None:
-        self.clips, self.batch, self.size = clips, batch, size
-        self.canonical_focal_px, self.seed = canonical_focal_px, seed
+        self.clips, self.stage, self.seed = clips, stage, seed
+        self.canonical_focal_px = canonical_focal_px
+        self.rank, self.world, self.workers = rank, world, max(1, workers)
+        earlier = _EARLIER_FRAMES[stage.objective]
+        # The first frames of a video have no keyframe, and no frame before it, to come from.
+        self.current = [
+            labelled if stills else tuple(frame for frame in labelled if frame >= earlier)
+            for labelled, stills in zip(clips.labelled, clips.stills, strict=True)
+        ]
+        self.usable = [index for index, frames in enumerate(self.current) if frames]
+        if not self.usable:
+            raise MilaError(
+                f"stage {stage.name} finds nothing to learn from: no clip has {earlier + 1} frames "
+                f"or more and maps of {', '.join(clips.tasks)}"
+            )
 
     def batches(self, first: int, ahead: int = 3) -> Iterator[Batch]:
-        """Batches ``first``, ``first + 1``, …, made in a thread while the network is busy."""
-        with ThreadPoolExecutor(1) as pool:
-            pending = [pool.submit(self.make, first + n) for n in range(ahead)]
-            number = first + ahead
+        """Batches ``first``, ``first + 1``, …, made in threads while the network is busy."""
+        pool = ThreadPoolExecutor(self.workers)
+        try:
+            pending: deque[list[Future[Sample]]] = deque()
+            number = first
             while True:
-                yield pending.pop(0).result()
-                pending.append(pool.submit(self.make, number))
-                number += 1
+                while len(pending) <= ahead:
+                    pending.append([pool.submit(self.sample, n) for n in self._numbers(number)])
+                    number += 1
+                yield _collate([future.result() for future in pending.popleft()])
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def make(self, number: int) -> Batch:
         """Batch ``number``."""
+        return _collate([self.sample(n) for n in self._numbers(number)])
+
+    def sample(self, number: int) -> Sample:
+        """Image uint8 [roles, 3, H, W], and the targets of the labelled roles by task."""
         rng = np.random.default_rng((self.seed, number))
-        samples = [self._sample(rng) for _ in range(self.batch)]
-        image, label, motion, depth = (
-            np.stack(part, axis=1) for part in zip(*samples, strict=True)
+        index = self.usable[rng.integers(len(self.usable))]
+        clip = self.clips.clips[index]
+        frames = self.frames(index, rng)
+        view = View.draw(rng, (clip.height, clip.width), self.stage.crop, self.stage.zoom)
+        pictures = {frame: view.picture(clip.image(frame)) for frame in set(frames)}
+        images = disturb(np.stack([pictures[frame] for frame in frames]), rng)
+        labelled = [frames[role] for role in _LABELLED[self.stage.objective]]
+        targets = {
+            task: np.stack([self._target(index, frame, task, view) for frame in labelled])
+            for task in self.clips.tasks
+        }
+        return images.transpose(0, 3, 1, 2), targets
+
+    def frames(self, index: int, rng: np.random.Generator) -> list[int]:
+        """The frames of a clip that play a sample's roles, drawn at random.
+
+        A still is a video in which nothing moves.
+        """
+        current = self.current[index]
+        length = len(self.clips.clips[index])
+        if self.stage.objective == "frames":
+            return [current[rng.integers(len(current))]]
+        if self.stage.objective == "pair":
+            now = current[rng.integers(len(current))]
+            return [now, now] if self.clips.stills[index] else [now - 1, now]
+        if self.clips.stills[index]:
+            return [current[rng.integers(len(current))]] * 4
+        if len(self.clips.labelled[index]) == length:
+            key = int(rng.integers(1, length - 1))
+            now = int(rng.integers(key + 1, min(length, key + self.stage.max_distance + 1)))
+        else:
+            key, now = self._around(current[rng.integers(len(current))], length, rng)
+        last = now - 1 if now - 1 > key else key - 1  # the last frame that is no keyframe
+        return [key - 1, key, last, now]
+
+    def _around(self, labelled: int, length: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Keyframe and current frame of a clip with few labels; one of the two is labelled."""
+        if rng.random() < 0.5:  # without this, the slow network's own answers go untrained
+            return labelled, min(labelled + 1, length - 1)
+        return labelled - int(rng.integers(1, min(labelled - 1, self.stage.max_distance) + 1)), (
+            labelled
         )
-        return Batch(
-            image=torch.from_numpy(image).permute(0, 1, 4, 2, 3).float() / 255,
-            label=torch.from_numpy(label).long(),
-            motion=torch.from_numpy(motion).long(),
-            depth=torch.from_numpy(depth),
-        )
 
-    def _sample(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        clip = self.clips[rng.integers(len(self.clips))]
-        key = int(rng.integers(1, len(clip.image) - 1))
-        current = int(rng.integers(key + 1, len(clip.image)))
-        last = current - 1 if current - 1 > key else key - 1  # the last frame that is no keyframe
-        frames = [key - 1, key, last, current]
-        height, width = clip.image.shape[1:3]
-        # Zoom changes the focal length with the picture; canonical depth follows from it.
-        smallest = max(self.size[0] / height, self.size[1] / width)
-        zoom = float(np.exp(rng.uniform(np.log(smallest), np.log(max(smallest, 1.4)))))
-        scaled = (round(width * zoom), round(height * zoom))
-        top = int(rng.integers(0, scaled[1] - self.size[0] + 1))
-        left = int(rng.integers(0, scaled[0] - self.size[1] + 1))
-        flip = bool(rng.random() < 0.5)
+    def _numbers(self, step: int) -> range:
+        first = (step * self.world + self.rank) * self.stage.batch
+        return range(first, first + self.stage.batch)
 
-        def crop(maps: np.ndarray, interpolation: int) -> np.ndarray:
-            out = [
-                cv2.resize(maps[frame], scaled, interpolation=interpolation)[
-                    top : top + self.size[0], left : left + self.size[1]
-                ]
-                for frame in frames
-            ]
-            return np.stack([picture[:, ::-1] if flip else picture for picture in out])
-
-        image = _disturb(crop(clip.image, cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR), rng)
-        depth = crop(clip.depth.astype(np.float32), cv2.INTER_NEAREST)
-        return (
-            image,
-            crop(clip.label, cv2.INTER_NEAREST),
-            crop(clip.motion, cv2.INTER_NEAREST),
-            depth * (self.canonical_focal_px / (clip.focal_px * zoom)),
-        )
+    def _target(self, index: int, frame: int, task: str, view: View) -> NDArray[Any]:
+        target = self.clips.target(index, frame, task)
+        intrinsics = self.clips.clips[index].intrinsics
+        if target is None or (task == "depth" and intrinsics is None):
+            target = unknown_target(task, view.size)
+        elif task == "normals":
+            target = view.vectors(target)
+        else:
+            target = view.map(target)
+            if task == "depth":
+                target = target * np.float32(
+                    self.canonical_focal_px / (intrinsics[0, 0] * view.zoom)
+                )
+        return target.transpose(2, 0, 1) if task == "normals" else target
 
 
-def _disturb(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Gain, gamma, colour cast, blur and noise, the same for all frames but for the noise."""
-    lut = np.arange(256, dtype=np.float32) / 255
-    gain = np.exp(rng.normal(0, 0.15, 3) + rng.normal(0, 0.2))
-    table = np.clip(lut[:, None] ** np.exp(rng.normal(0, 0.2)) * gain, 0, 1) * 255
-    out = np.stack([table[..., c].astype(np.uint8)[images[..., c]] for c in range(3)], axis=-1)
-    if rng.random() < 0.15:
-        gray = out.mean(-1, keepdims=True)
-        out = (gray + (out - gray) * rng.uniform(0, 0.7)).astype(np.uint8)
-    if rng.random() < 0.3:
-        sigma = rng.uniform(0.4, 1.2)
-        out = np.stack([cv2.GaussianBlur(picture, (0, 0), sigma) for picture in out])
-    if rng.random() < 0.3:
-        noise = rng.normal(0, rng.uniform(2, 10), out.shape[1:]).astype(np.int16)
-        out = np.stack([np.clip(p + np.roll(noise, 37 * n, 1), 0, 255) for n, p in enumerate(out)])
-    return out.astype(np.uint8)
+def _collate(samples: Sequence[Sample]) -> Batch:
+    images, targets = zip(*samples, strict=True)
+    return Batch(
+        _tensor(images), {task: _tensor([each[task] for each in targets]) for task in targets[0]}
+    )
+
+
+def _tensor(arrays: Sequence[NDArray[Any]]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.stack(arrays, axis=1)))

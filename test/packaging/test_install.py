@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ("config", "launch", "models", "samples")
-COMMANDS = {"camera", "mila", "perception", "recorder"}
+COMMANDS = {"mila", "perception", "camera", "recorder", "player", "evaluator"}
 
 
 def shared_files() -> set[str]:

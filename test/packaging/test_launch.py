@@ -33,11 +33,11 @@ def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Launched:
-    """What the launch file makes of its arguments."""
+    """What a launch file makes of its arguments."""
 
-    def __init__(self, share: Path, **arguments: str) -> None:
-        path = share / "launch" / "perception.launch.py"
-        spec = importlib.util.spec_from_file_location("perception_launch", path)
+    def __init__(self, share: Path, file: str = "perception", **arguments: str) -> None:
+        path = share / "launch" / f"{file}.launch.py"
+        spec = importlib.util.spec_from_file_location(f"{file}_launch", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -46,8 +46,7 @@ class Launched:
         environment = dict(os.environ)
         try:
             self.nodes: list[Any] = []
-            for entity in module.generate_launch_description().entities:
-                self.nodes += entity.visit(context) or []
+            self._collect(module.generate_launch_description(), context)
             for node in self.nodes:
                 node._perform_substitutions(context)
             self.profiles = os.environ[PROFILES]
@@ -55,6 +54,18 @@ class Launched:
             os.environ.clear()
             os.environ.update(environment)
         self.context = context
+
+    def _collect(self, entity: Any, context: Any) -> None:
+        """Carry out everything but the nodes."""
+        if isinstance(entity, launch_ros.actions.Node):
+            self.nodes.append(entity)
+            return
+        for inner in entity.visit(context) or []:
+            self._collect(inner, context)
+
+    def node(self, executable: str) -> Any:
+        (found,) = (node for node in self.nodes if node.node_executable == executable)
+        return found
 
     def command(self, node: Any) -> list[str]:
         """The command line of a node, but for the name and namespace that come last."""
@@ -71,7 +82,9 @@ class Launched:
         values: dict[str, object] = {}
         for flag, path in zip(command, command[1:], strict=False):
             if flag == "--params-file":
-                (section,) = yaml.safe_load(Path(path).read_text("utf-8")).values()
+                # launch_ros writes lists as tuples of Python, which ROS reads all the same.
+                written = Path(path).read_text("utf-8").replace("!!python/tuple", "")
+                (section,) = yaml.safe_load(written).values()
                 values |= section["ros__parameters"]
         return values
 
@@ -147,6 +160,7 @@ def test_rviz_follows_the_node(share: Path) -> None:
         "/fleet/robot/eyes/segmentation/overlay",
         "/fleet/robot/eyes/depth/image",
         "/fleet/robot/eyes/motion/mask",
+        "/fleet/robot/eyes/depth/points",
     ]
     assert str(share / "config" / "perception.rviz") in launched.command(rviz)
 
@@ -159,3 +173,94 @@ def test_a_missing_parameter_file_is_refused(share: Path) -> None:
 def test_a_wrong_choice_is_refused(share: Path) -> None:
     with pytest.raises(RuntimeError, match="rviz"):
         Launched(share, rviz="yes")
+
+
+def test_a_bag_is_evaluated_with_its_own_time_and_topics(share: Path, tmp_path: Path) -> None:
+    launched = Launched(
+        share,
+        "evaluate_bag",
+        bag=str(tmp_path),
+        output="out",
+        input_image="/front/image_raw",
+        image_transport="compressed",
+        depth_truth="points",
+        truth_points="/velodyne",
+        keyframe_every="3",
+        rate="0.5",
+        reliability="best_effort",
+    )
+    assert sorted(node.node_executable for node in launched.nodes) == [
+        "evaluator",
+        "perception",
+        "player",
+    ]
+    perception = launched.parameters(launched.node("perception"))
+    assert perception["use_sim_time"] is True
+    assert (perception["keyframe_policy"], perception["keyframe_every"]) == ("every", 3)
+    player = launched.parameters(launched.node("player"))
+    assert player["bag"] == str(tmp_path) and player["rate"] == 0.5
+    image, info = "/front/image_raw/compressed", "/front/camera_info"
+    assert player["topics"][:2] == [image, info] and "/velodyne" in player["topics"]
+    assert "/ground_truth/depth/image" not in player["topics"]
+    assert player["wait_for"] == [f"{image}:2", f"{info}:2"]
+    evaluator = launched.parameters(launched.node("evaluator"))
+    assert evaluator["use_sim_time"] is True and evaluator["depth_truth"] == "points"
+    assert evaluator[f"qos_overrides.{image}.subscription.reliability"] == "best_effort"
+    remapped = dict(launched.node("evaluator").expanded_remapping_rules)
+    assert remapped["image_raw"] == "/front/image_raw" and remapped["lidar/points"] == "/velodyne"
+
+
+def test_evaluations_parameters_are_the_nodes_own(share: Path, tmp_path: Path) -> None:
+    from mila_ros.ros.evaluation_parameters import EVALUATOR_PARAMETERS, PLAYER_PARAMETERS
+
+    launched = Launched(share, "evaluate_bag", bag=str(tmp_path))
+    for name, specs in {"player": PLAYER_PARAMETERS, "evaluator": EVALUATOR_PARAMETERS}.items():
+        known = {spec.name: type(spec.default) for spec in specs} | {"use_sim_time": bool}
+        for key, value in launched.parameters(launched.node(name)).items():
+            if not key.startswith("qos_overrides."):
+                assert type(value) is known[key], (name, key)
+
+
+def test_a_bag_may_be_played_by_others_and_must_be_there(share: Path, tmp_path: Path) -> None:
+    launched = Launched(share, "evaluate_bag", bag=str(tmp_path), play="false")
+    assert sorted(node.node_executable for node in launched.nodes) == ["evaluator", "perception"]
+    with pytest.raises(FileNotFoundError, match="bag:=/no_bag does not exist"):
+        Launched(share, "evaluate_bag", bag="/no_bag")
+
+
+def test_the_demo_is_a_camera_and_the_node(share: Path) -> None:
+    launched = Launched(share, "demo", loop="false", device="cpu")
+    assert [node.node_executable for node in launched.nodes] == ["perception", "camera"]
+    camera = launched.parameters(launched.node("camera"))
+    assert camera["source"] == str(share / "samples" / "street")
+    assert camera["loop"] is False and camera["wait_for_subscribers"] == 1
+    perception = launched.node("perception")
+    assert launched.parameters(perception)["device"] == "cpu"
+    assert ("~/input/image", "image_raw") in perception.expanded_remapping_rules
+    assert launched.profiles == str(share / "config" / "fastdds.xml")
+
+
+def test_each_camera_has_its_topics(share: Path) -> None:
+    launched = Launched(share, "multi_camera", cameras="front, left,right", source="clip")
+    perception = launched.node("perception")
+    assert launched.parameters(perception)["cameras"] == ["front", "left", "right"]
+    rules = dict(perception.expanded_remapping_rules)
+    assert rules["~/right/input/image"] == "/right/image_raw"
+    assert rules["~/right/input/camera_info"] == "/right/camera_info" and len(rules) == 6
+    cameras = [node for node in launched.nodes if node.node_executable == "camera"]
+    assert [node.node_name for node in cameras] == [
+        "/front/<node_name_unspecified>",
+        "/left/<node_name_unspecified>",
+        "/right/<node_name_unspecified>",
+    ]
+    assert len(Launched(share, "multi_camera").nodes) == 1
+
+
+@pytest.mark.parametrize("file", ["perception", "demo", "multi_camera", "evaluate_bag"])
+def test_every_argument_is_described(share: Path, file: str) -> None:
+    path = share / "launch" / f"{file}.launch.py"
+    source = launch.launch_description_sources.PythonLaunchDescriptionSource(str(path))
+    description = source.get_launch_description(launch.LaunchContext())
+    for argument in description.get_launch_arguments():
+        described = argument.description.partition(" Valid choices are")[0]
+        assert described.endswith("."), argument.name

@@ -25,6 +25,7 @@ PACKAGE_XML = ElementTree.parse(ROOT / "package.xml").getroot()
 KEYS = {
     "mujoco": None,
     "cv2": "python3-opencv",
+    "matplotlib": "python3-matplotlib",
     "numpy": "python3-numpy",
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
@@ -50,7 +51,8 @@ def imported_names() -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {"mila_ros"}
+    # triton comes with the torch builds that can use it.
+    return names - set(sys.stdlib_module_names) - {"mila_ros", "triton"}
 
 
 def test_versions_agree() -> None:
@@ -145,12 +147,18 @@ def test_fast_dds_profile_has_room_for_large_images() -> None:
 def test_rviz_shows_the_topics() -> None:
     config = yaml.safe_load((ROOT / "config" / "perception.rviz").read_text("utf-8"))
     displays = config["Visualization Manager"]["Displays"]
-    assert {display["Class"] for display in displays} == {"rviz_default_plugins/Image"}
+    assert [display["Class"].partition("/")[2] for display in displays] == [
+        *["Image"] * 4,
+        "PointCloud2",
+    ]
+    # Points cost more than they show until somebody wants them.
+    assert [display["Enabled"] for display in displays] == [*[True] * 4, False]
     assert [display["Topic"]["Value"] for display in displays] == [
         "/image_raw",
         "/mila/segmentation/overlay",
         "/mila/depth/image",
         "/mila/motion/mask",
+        "/mila/depth/points",
     ]
 
 

@@ -59,7 +59,8 @@ def test_parameters_exist() -> None:
 
 
 def test_launch_arguments_exist() -> None:
-    launch = (ROOT / "launch/perception.launch.py").read_text(encoding="utf-8")
+    files = sorted((ROOT / "launch").glob("*.launch.py"))
+    launch = "".join(path.read_text(encoding="utf-8") for path in files)
     named = set(re.findall(r"\b(\w+):=[^\s'`]+", README)) - {"source", "loop"}
     assert {"input_image", "rviz", "autostart", "use_sim_time"} <= named
     for name in named - {"image"}:

@@ -10,9 +10,9 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from perception_bench import as_dict
 
+from mila_ros.ros import diagnostics
+from mila_ros.ros.camera_statistics import AnswerRecord, CameraStatistics
 from mila_ros.ros.diagnostics import (
-    AnswerRecord,
-    CameraStatistics,
     keyframe_status,
     model_status,
     percentile,
@@ -51,12 +51,13 @@ def answer(stamp_s: float = 0.0, **changes: Any) -> AnswerRecord:
         "keyframe_age_s": 0.3,
         "resets": {"start": 1},
         "focal_length": "camera_info",
+        "info_lag_s": 0.05,
     }
     return AnswerRecord(**values | changes)
 
 
-def input_status(account: CameraStatistics, is_active: bool = True) -> DiagnosticStatus:
-    return account.input_status("mila: input front", timeout_s=3.0, is_active=is_active)
+def input_status(account: CameraStatistics, idle: str = "") -> DiagnosticStatus:
+    return diagnostics.input_status("mila: input front", account, timeout_s=3.0, idle=idle)
 
 
 def state(account: CameraStatistics) -> tuple[bytes, str]:
@@ -65,7 +66,9 @@ def state(account: CameraStatistics) -> tuple[bytes, str]:
 
 
 def test_the_states_of_an_input_one_after_the_other(account, clock) -> None:
-    assert as_dict(input_status(account, is_active=False))["state"] == "inactive"
+    for idle in ("inactive", "disabled"):
+        status = input_status(account, idle)
+        assert (status.level, as_dict(status)["state"]) == (OK, idle)
     assert state(account) == (WARN, "waiting_image")
     account.accepted("rgb8 640x480")
     assert state(account) == (OK, "ok")
@@ -82,6 +85,13 @@ def test_the_states_of_an_input_one_after_the_other(account, clock) -> None:
     account.accepted("rgb8 640x480")
     assert state(account) == (ERROR, "failed")
     account.answered(answer())
+    account.uncalibrated("there is no calibration", is_lost=False)
+    assert state(account) == (WARN, "waiting_camera_info")
+    account.rejected("zero_size", "The image's size is 0x0.")
+    assert state(account) == (ERROR, "rejected")
+    account.accepted("rgb8 640x480")
+    assert state(account) == (WARN, "waiting_camera_info")
+    account.calibrated()
     assert state(account) == (OK, "ok")
     clock.now += 3.1
     assert state(account) == (WARN, "stale")
@@ -100,6 +110,11 @@ def test_the_counts_of_an_input(account, clock) -> None:
     account.replaced()
     account.unwatched()
     account.failed("It failed.")
+    account.failed("It is full.", "out_of_memory")
+    account.uncalibrated("No calibration.", is_lost=True)
+    account.uncalibrated("No calibration.", is_lost=False)
+    account.answered(answer(latency_ms=None))
+    clock.now += 0.25
     account.answered(answer(resets={"start": 1, "gap": 4}))
     status = input_status(account)
     assert (status.name, status.hardware_id) == ("mila: input front", "mila_ros")
@@ -107,18 +122,28 @@ def test_the_counts_of_an_input(account, clock) -> None:
         "state": "rejected",
         "topic": "/front/image",
         "format": "bgr8 640x480",
-        "age_s": "0.000",
+        "age_s": "0.250",
         "rate_hz": "10.00",
+        "output_rate_hz": "4.00",
         "received": "12",
-        "answered": "1",
+        "answered": "2",
         "dropped.rejected.data_too_short": "1",
         "dropped.rejected.corrupt": "1",
         "dropped.replaced": "2",
         "dropped.unwatched": "1",
         "dropped.failed": "1",
+        "dropped.out_of_memory": "1",
+        "dropped.waiting_camera_info": "1",
         "focal_length": "camera_info",
+        "camera_info_lag_s": "0.050",
         "resets.start": "1",
         "resets.gap": "4",
+        "processing_ms.p50": "12.0",
+        "processing_ms.p95": "12.0",
+        "processing_ms.p99": "12.0",
+        "latency_ms.p50": "20.0",
+        "latency_ms.p95": "20.0",
+        "latency_ms.p99": "20.0",
     }
 
 
@@ -144,30 +169,61 @@ def test_silence_counts_from_the_start_or_the_last_message(account, clock) -> No
     assert account.silence_s() == pytest.approx(0.0)
 
 
-def test_processing_has_median_and_p95_of_each_stage(account, clock) -> None:
+def test_processing_has_the_percentiles_of_each_stage(account, clock) -> None:
     other = CameraStatistics("/left/image", clock)
     for number in range(1, 101):
         timings = {"network": float(number), "processing": 2.0 * number}
         latency = None if number <= 90 else 30.0
         camera = account if number % 2 else other
         camera.answered(answer(timings_ms=timings, latency_ms=latency))
-    status = processing_status("mila: processing", [account, other])
-    assert status.message == "100.0 ms per frame"
+    status = processing_status("mila: processing", [account, other], 1000.0)
+    assert (status.level, status.message) == (OK, "100.0 ms per frame")
     assert as_dict(status) == {
         "frames": "100",
+        "is_processing_time_ms_in_expected_range": "True",
+        "is_consecutive_processing_delay_in_range": "True",
         "network_ms.p50": "50.0",
         "network_ms.p95": "95.0",
+        "network_ms.p99": "99.0",
         "processing_ms.p50": "100.0",
         "processing_ms.p95": "190.0",
+        "processing_ms.p99": "198.0",
         "latency_ms.p50": "30.0",
         "latency_ms.p95": "30.0",
+        "latency_ms.p99": "30.0",
     }
 
 
 def test_processing_before_the_first_frame_and_without_a_clock(account) -> None:
-    assert processing_status("p", [account]).message == "no frame yet"
+    status = processing_status("p", [account], 1000.0)
+    assert status.message == "no frame yet"
+    assert as_dict(status)["processing_ms.p99"] == "n/a"
     account.answered(answer(latency_ms=None))
-    assert as_dict(processing_status("p", [account]))["latency_ms.p50"] == "n/a"
+    assert as_dict(processing_status("p", [account], 1000.0))["latency_ms.p50"] == "n/a"
+
+
+def test_frames_that_take_too_long_are_a_warning_and_for_too_long_an_error(account, clock) -> None:
+    other = CameraStatistics("/left/image", clock)
+    other.answered(answer(), 100.0)
+
+    def process(milliseconds: float, limit_ms: float = 100.0) -> tuple[bytes, str, str]:
+        clock.now += milliseconds * 1e-3
+        account.answered(answer(timings_ms={"processing": milliseconds}), limit_ms)
+        status = processing_status("p", [account, other], 500.0)
+        values = as_dict(status)
+        return (
+            status.level,
+            values["is_processing_time_ms_in_expected_range"],
+            values["is_consecutive_processing_delay_in_range"],
+        )
+
+    assert process(100.0) == (OK, "True", "True")
+    assert process(200.0) == (WARN, "False", "True")
+    assert process(290.0) == (WARN, "False", "True")  # for 490 ms by now
+    assert process(200.0) == (ERROR, "False", "False")
+    assert process(90.0) == (OK, "True", "True")
+    assert process(499.0) == (WARN, "False", "True")
+    assert process(499.0, limit_ms=0.0) == (OK, "True", "True")
 
 
 def test_percentiles_are_of_the_numbers_themselves() -> None:
@@ -202,6 +258,8 @@ def test_late_keyframes_are_a_warning(account) -> None:
 
 def test_the_model() -> None:
     assert model_status("m", None, {}).level == WARN
+    status = model_status("m", None, {}, "loading tiny")
+    assert (status.level, status.message) == (WARN, "loading tiny")
     status = model_status("m", None, {"model": "tiny", "device": "cpu"})
     assert (status.level, status.message) == (OK, "tiny is loaded")
     status = model_status("m", "cannot configure: no such model", {})

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from perception_bench import as_dict
 from sensor_msgs.msg import CompressedImage
+
+from mila_ros.streaming import Perception
 
 NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 
@@ -100,6 +103,30 @@ def test_cuda_without_cuda_is_refused_and_mended(make_bench, capfd) -> None:
     assert bench.set("device", "cpu") == ""
     bring_up(bench)
     assert bench.status("model", device="cpu")
+
+
+def test_diagnostics_go_on_while_the_model_loads(make_bench, monkeypatch) -> None:
+    bench = make_bench()
+    load, is_told = Perception.load, threading.Event()
+
+    def slow_load(*arguments, **options):
+        assert is_told.wait(20)
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(Perception, "load", slow_load)
+    configuring = bench._executors[0].create_task(bench.node.trigger_configure)
+    status = bench.wait(
+        lambda: (
+            (found := bench.diagnostics.get("mila: model"))
+            and found.message.startswith("loading ")
+            and found
+        )
+    )
+    assert status.message.endswith(" for the engine eager")
+    assert status.level == DiagnosticStatus.WARN
+    is_told.set()
+    bench.wait(configuring.done)
+    assert bench.status("model", engine="eager").level == DiagnosticStatus.OK
 
 
 def test_a_bad_parameter_is_refused_and_mended(make_bench, capfd) -> None:

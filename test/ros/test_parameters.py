@@ -15,16 +15,10 @@ import yaml
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from mila_ros.ros.parameters import (
-    PARAMETERS,
-    Change,
-    ParameterError,
-    Settings,
-    declare,
-    markdown,
-    read,
-    refusal,
-)
+from mila_ros.engines import ENGINES
+from mila_ros.ros.parameter_table import PARAMETERS, Change
+from mila_ros.ros.parameters import ParameterError, Settings, declare, read, refusal
+from mila_ros.streaming.precision import PRECISIONS
 
 ROOT = Path(__file__).parents[2]
 NAMES = {bool: "boolean", int: "integer", float: "double", str: "string"}
@@ -89,6 +83,12 @@ def test_defaults_keep_their_own_rules() -> None:
         assert spec.description.endswith(".")
 
 
+def test_the_choices_of_engine_and_precision_are_those_that_there_are() -> None:
+    choices = {spec.name: spec.choices for spec in PARAMETERS}
+    assert choices["engine"] == tuple(ENGINES)
+    assert choices["precision"] == PRECISIONS
+
+
 def test_declared_values_and_descriptors_are_the_tables(make_node) -> None:
     node = make_node()
     settings = read(node)
@@ -135,7 +135,7 @@ WRONG = {
     "image_transport": ["theora", ""],
     "keyframe_policy": ["adaptive"],
     "keyframe_period_s": [2.5],
-    "cameras": [["front", "front"], ["front", ""], ["1st"], ["a/b"], ["input"], ["depth"]],
+    "cameras": [["front", "front"], ["front", ""], ["1st"], ["a/b"], ["input"], ["enable"]],
 }
 
 
@@ -177,13 +177,3 @@ def test_a_wrong_value_from_the_start_does_not_stand_in_the_way_of_others(make_n
     assert refused(node, keyframe_every=3) is None
     assert refused(node, device="cpu") is None
     assert refused(node, device="tpu") is not None
-
-
-def test_markdown_has_a_row_for_each_parameter() -> None:
-    lines = markdown().splitlines()
-    assert len(lines) == 2 + len(PARAMETERS)
-    assert len({line.count("|") for line in lines}) == 1
-    every = next(line for line in lines if line.startswith("| `keyframe_every`"))
-    assert every.split(" | ")[1:5] == ["integer", "`5`", "1 to 1000", "at any time"]
-    transport = next(line for line in lines if "`image_transport`" in line)
-    assert "| `raw` | raw, compressed | while unconfigured |" in transport

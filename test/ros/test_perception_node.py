@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from perception_bench import as_dict
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from mila_ros.ros.publishers import OUTPUTS
+from mila_ros.data.compressed_images import compressed_to_rgb
+from mila_ros.ros.outputs import OUTPUTS
 from mila_ros.streaming import EveryN, Perception
 
 TOPICS = [output.topic for output in OUTPUTS]
@@ -21,8 +22,8 @@ IMAGE_TOPICS = [output.topic for output in OUTPUTS if output.type is Image]
 
 
 def pixels(message) -> np.ndarray:
-    channels = {"mono8": (np.uint8, 1), "rgb8": (np.uint8, 3), "32FC1": (np.float32, 1)}
-    dtype, count = channels[message.encoding]
+    dtype = {"32FC1": np.float32, "16UC1": np.uint16}.get(message.encoding, np.uint8)
+    count = 3 if message.encoding == "rgb8" else 1
     values = np.frombuffer(message.data, dtype).reshape(message.height, message.width, count)
     return values[..., 0] if count == 1 else values
 
@@ -34,9 +35,17 @@ def info_for(bench, width: int = 128, height: int = 64, fx: float = 100.0) -> Ca
     return info
 
 
-def test_every_output_carries_the_inputs_header_and_size(bench) -> None:
+def sizes(message) -> tuple[int, int]:
+    if isinstance(message, CompressedImage):
+        return compressed_to_rgb(message).shape[:2]
+    return message.height, message.width
+
+
+def test_every_output_carries_the_inputs_header_and_size(make_bench) -> None:
+    bench = make_bench(depth__encoding="16UC1")
+    assert bench.change("configure") and bench.change("activate")
     bench.watch(*TOPICS, "keyframe")
-    bench.send(info_for(bench))
+    bench.calibrate(info_for(bench))
     bench.connect()
     sent = [bench.image(seed, (48, 100)) for seed in range(4)]
     for image in sent:
@@ -44,12 +53,14 @@ def test_every_output_carries_the_inputs_header_and_size(bench) -> None:
     bench.wait(lambda: all(len(bench.received[topic]) == 4 for topic in TOPICS))
     for topic in TOPICS:
         assert [message.header for message in bench.received[topic]] == [m.header for m in sent]
-        assert {(m.height, m.width) for m in bench.received[topic]} == {(48, 100)}
+        assert {sizes(message) for message in bench.received[topic]} == {(48, 100)}
     assert bench.received["keyframe"][0] == sent[0].header
 
 
-def test_values_are_those_of_perception(bench, tiny_model) -> None:
-    bench.watch(*TOPICS)
+def test_values_are_those_of_perception(make_bench, tiny_model) -> None:
+    bench = make_bench(depth__encoding="16UC1")
+    assert bench.change("configure") and bench.change("activate")
+    bench.watch(*IMAGE_TOPICS)
     assert bench.set("keyframe_policy", "every") == ""
     assert bench.set("keyframe_every", 3) == ""
     bench.connect()
@@ -62,6 +73,11 @@ def test_values_are_those_of_perception(bench, tiny_model) -> None:
         latest = {topic: pixels(bench.received[topic][-1]) for topic in IMAGE_TOPICS}
         assert (latest["segmentation/mask"] == frame.segmentation).mean() > 0.999
         np.testing.assert_allclose(latest["depth/image"], frame.depth, rtol=1e-3)
+        metres, raw = latest["depth/image"], latest["depth/image_raw"]
+        fits = np.isfinite(metres) & (metres < 65.535)
+        assert 0.1 < fits.mean()
+        assert np.abs(raw[fits] / 1000 - metres[fits]).max() <= 0.0005 + 1e-5
+        assert not raw[~fits].any()
         difference = latest["segmentation/confidence"].astype(int) - frame.confidence
         assert np.abs(difference).max() <= 1
         assert (latest["motion/mask"] == frame.motion).mean() > 0.999

@@ -187,6 +187,18 @@ def test_a_network_that_hangs_does_not_keep_the_process(start, client: Client) -
     end(process, signal.SIGINT)
 
 
+def test_consumers_go_on_when_the_node_is_killed_and_comes_back(start, client: Client) -> None:
+    for _ in range(2):
+        process = start()
+        before = len(client.masks)
+        assert wait(lambda count=before: len(client.masks) >= count + 5, 60)
+        process.kill()
+        process.wait()
+    stamps = [(mask.header.stamp.sec, mask.header.stamp.nanosec) for mask in client.masks]
+    assert stamps == sorted(stamps)
+    assert len(set(stamps)) == len(stamps)
+
+
 def test_a_lifecycle_manager_can_mend_and_bring_it_up(start, client: Client, tiny_model) -> None:
     process = start(autostart="false", model="no_such_model")
     reach = client.reach

@@ -6,15 +6,39 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from mila_ros.errors import MilaError
+from mila_ros.tasks import DEPTH, EDGES, HUMAN_PARTS, MOTION, NORMALS, SALIENCY, SEGMENTATION, Task
+from mila_ros.training.geometry_losses import depth_gradient_loss
 from mila_ros.training.losses import (
+    LOSSES,
     alignment_loss,
+    build_loss,
+    cosine_normals_loss,
+    depth_loss,
+    edge_loss,
+    huber_depth_loss,
+    human_parts_loss,
+    l1_normals_loss,
     log_depth_loss,
     motion_loss,
+    saliency_loss,
     segmentation_loss,
+    smooth_depth_loss,
 )
+
+NAN, INF = math.nan, math.inf
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def softplus(x):
+    return math.log1p(math.exp(x))
 
 
 def test_segmentation_weighs_classes_and_leaves_void_out():
@@ -23,16 +47,25 @@ def test_segmentation_weighs_classes_and_leaves_void_out():
     labels = torch.tensor([[[0, 1, 255]]])
     loss = segmentation_loss(logits, labels, torch.tensor([1.0, 3.0, 1.0]))
     assert loss.item() == pytest.approx((1 * math.log(3) + 3 * math.log(2)) / (1 + 3))
+    plain = segmentation_loss(logits, labels.to(torch.uint8))
+    assert plain.item() == pytest.approx((math.log(3) + math.log(2)) / 2)
 
 
-def test_log_depth_counts_known_pixels_fully_far_ones_a_tenth_and_unknown_not_at_all():
-    predicted = torch.tensor([[[[0.0, 1.0, 9.0]]]], requires_grad=True)
-    depth = torch.tensor([[[math.e, 0.0, 0.0]]])
-    far = torch.tensor([[[False, True, False]]])
-    loss = log_depth_loss(predicted, depth, far, far_m=math.exp(5))
-    assert loss.item() == pytest.approx((1.0 * 1 + 4.0 * 0.1) / 1.1)
+def test_segmentation_is_pytorchs_weighted_mean_with_small_weights_too():
+    logits, weights = random(2, 5, 4, 3), torch.tensor([0.01, 0.02, 1e-3, 0.5, 0.04])
+    labels = torch.randint(0, 5, (2, 4, 3), generator=torch.Generator().manual_seed(1))
+    labels[0, 0] = 255
+    expected = torch.nn.functional.cross_entropy(logits, labels, weights, ignore_index=255)
+    torch.testing.assert_close(segmentation_loss(logits, labels, weights), expected)
+
+
+def test_human_parts_skip_images_without_people():
+    logits = torch.zeros(3, 7, 1, 2, requires_grad=True)
+    parts = torch.tensor([[[0, 3]], [[0, 0]], [[255, 0]]])
+    loss = human_parts_loss(logits, parts)
+    assert loss.item() == pytest.approx(math.log(7))
     loss.backward()
-    assert predicted.grad[0, 0, 0, 2] == 0
+    assert logits.grad[0].ne(0).all() and logits.grad[1:].eq(0).all()
 
 
 def test_motion_knows_three_values():
@@ -40,6 +73,201 @@ def test_motion_knows_three_values():
     logits[0, 1, 0, 1] = math.log(3.0)  # moving with 3/4
     loss = motion_loss(logits, torch.tensor([[[0, 255, 127]]]), moving_weight=3.0)
     assert loss.item() == pytest.approx((math.log(2) + 3 * math.log(4 / 3)) / 4)
+
+
+def test_log_depth_counts_known_pixels_fully_far_ones_a_tenth_and_unknown_not_at_all():
+    predicted = torch.tensor([[[[0.0, 1.0, 9.0, 9.0]]]], requires_grad=True)
+    depth = torch.tensor([[[math.e, 0.0, 0.0, NAN]]])
+    far = torch.tensor([[[False, True, False, False]]])
+    loss = log_depth_loss(predicted, depth, far, far_m=math.exp(5))
+    assert loss.item() == pytest.approx((1.0 * 1 + 4.0 * 0.1) / 1.1)
+    loss.backward()
+    assert predicted.grad[0, 0, 0, 2:].tolist() == [0, 0]
+    infinite = log_depth_loss(predicted, torch.tensor([[[math.e, INF, 0, NAN]]]), far_m=math.exp(5))
+    assert infinite.item() == pytest.approx(loss.item())
+
+
+DEPTHS = torch.tensor([[[2.0, 0.0, NAN, INF]], [[4.0, 5.0, 0.0, 0.0]]])  # three are known
+
+
+def test_depth_is_pooled_over_the_known_pixels_of_the_batch():
+    predicted = torch.tensor([[[[3.0, 9.0, 9.0, 9.0]]], [[[4.0, 2.0, 9.0, 9.0]]]])
+    predicted.requires_grad_()
+    loss = depth_loss(predicted, DEPTHS)
+    assert loss.item() == pytest.approx((1 + 0 + 3) / 3)
+    loss.backward()
+    assert predicted.grad.flatten().tolist() == pytest.approx([1 / 3, 0, 0, 0, 0, -1 / 3, 0, 0])
+
+
+def test_huber_is_square_up_to_250_units_and_linear_beyond():
+    predicted = torch.tensor([[[[2.5, 9.0, 9.0, 9.0]]], [[[6.0, 5.0, 9.0, 9.0]]]])
+    inside, beyond = 0.5 * 128**2, 250 * (512 - 125)  # half a metre and two, in units of 1/256 m
+    loss = huber_depth_loss(predicted, DEPTHS)
+    assert loss.item() == pytest.approx((inside + beyond + 0) / 3)
+    in_metres = huber_depth_loss(predicted, DEPTHS, delta=1.0, units_per_metre=1.0)
+    assert in_metres.item() == pytest.approx((0.125 + 1.5 + 0) / 3)
+
+
+def test_depth_gradient_of_a_plane_by_hand():
+    y, x = torch.meshgrid(torch.arange(5.0), torch.arange(6.0), indexing="ij")
+    true = (10 + x)[None]
+    predicted = (20 + 1.5 * x + 2 * y)[None, None]
+    # Sobel's kernels give eight times the slope, which is wrong by 0.5 across and 2 down.
+    assert depth_gradient_loss(predicted, true).item() == pytest.approx(8 * (0.5 + 2) / 2)
+    smooth = smooth_depth_loss(predicted, true, gradient_weight=0.5)
+    offset = (10 + 0.5 * x + 2 * y).mean().item()
+    assert smooth.item() == pytest.approx(offset + 0.5 * 10)
+
+
+def test_depth_gradient_against_a_loop_with_holes():
+    predicted, true = random(2, 1, 6, 7).exp(), random(2, 6, 7, seed=1).exp()
+    true[0, 2, 3], true[1, 0, 0], true[1, 5, 6] = 0, NAN, INF
+    kernel = np.outer([1, 2, 1], [-1, 0, 1])
+    total, count = 0.0, 0
+    for b in range(2):
+        for i in range(4):
+            for j in range(5):
+                t = true[b, i : i + 3, j : j + 3].numpy().astype(np.float64)
+                if np.isfinite(t).all() and (t > 0).all():
+                    p = predicted[b, 0, i : i + 3, j : j + 3].numpy().astype(np.float64)
+                    for k in (kernel, kernel.T):
+                        total += abs((k * p).sum() - (k * t).sum())
+                    count += 2
+    assert count == 2 * (40 - 9 - 2)
+    assert depth_gradient_loss(predicted, true).item() == pytest.approx(total / count, rel=1e-5)
+
+
+def test_a_hole_makes_no_depth_edge():
+    true = torch.full((1, 7, 7), 5.0)
+    true[0, 3, 3] = 0
+    assert depth_gradient_loss(torch.full((1, 1, 7, 7), 8.0), true) == 0
+
+
+def test_depth_of_a_single_row_has_no_gradient_and_says_so():
+    with pytest.raises(ValueError, match="neighbourhood"):
+        depth_gradient_loss(torch.ones(1, 1, 1, 9), torch.ones(1, 1, 9))
+
+
+NORMAL = torch.tensor([[0.0, 0, 1], [0, 1, 0], [0, 0, 0], [NAN, 0, 0]]).T.reshape(1, 3, 1, 4)
+SAID = torch.tensor([[0.0, 3, 4], [0, -2, 0], [1, 1, 1], [1, 1, 1]]).T.reshape(1, 3, 1, 4)
+
+
+def test_normals_by_angle_and_by_component():
+    ours = SAID.clone().requires_grad_()
+    loss = cosine_normals_loss(ours, 2 * NORMAL)  # cosines 0.8 and −1, two pixels unknown
+    assert loss.item() == pytest.approx((0.2 + 2) / 2)
+    loss.backward()
+    assert ours.grad[..., 2:].eq(0).all() and ours.grad.isfinite().all()
+    by_component = l1_normals_loss(SAID, 2 * NORMAL)  # |0.6| + |−0.2|, and 2, each over three
+    assert by_component.item() == pytest.approx((0.8 / 3 + 2 / 3) / 2)
+
+
+def test_edges_have_fixed_weights():
+    logits = torch.tensor([[[[1.0, 2.0, 7.0]]], [[[-3.0, 7.0, 7.0]]]])
+    edges = torch.tensor([[[1, 0, 255]], [[0, 255, 255]]], dtype=torch.uint8)
+    expected = (0.95 * softplus(-1) + 0.05 * softplus(2) + 0.05 * softplus(-3)) / 3
+    assert edge_loss(logits, edges).item() == pytest.approx(expected)
+    expected = (0.8 * softplus(-1) + 0.2 * softplus(2) + 0.2 * softplus(-3)) / 3
+    assert edge_loss(logits, edges.float(), positive_weight=0.8).item() == pytest.approx(expected)
+
+
+def test_saliency_is_balanced_in_each_image():
+    logits = torch.tensor([[[[1.0, 2.0, -1.0, 0.5]]], [[[3.0, 1.0, 9.0, 9.0]]]])
+    salient = torch.tensor([[[1, 0, 0, 0]], [[1, 0, 255, 255]]], dtype=torch.uint8)
+    first = 0.75 * softplus(-1) + 0.25 * (softplus(2) + softplus(-1) + softplus(0.5))
+    second = 0.5 * softplus(-3) + 0.5 * softplus(1)
+    assert saliency_loss(logits, salient).item() == pytest.approx((first + second) / 6)
+
+
+def test_saliency_of_images_with_and_of_nothing_salient_is_finite():
+    logits = random(2, 1, 3, 3).requires_grad_()
+    labels = torch.stack([torch.zeros(3, 3), torch.ones(3, 3)])
+    loss = saliency_loss(logits, labels)  # as defined: nothing to balance against weighs nothing
+    loss.backward()
+    assert loss == 0 and logits.grad.eq(0).all()
+
+
+CASES = {
+    "cross_entropy": (SEGMENTATION.with_channels(4), torch.full((2, 4, 5), 255)),
+    "log_l1": (DEPTH, torch.zeros(2, 4, 5)),
+    "l1": (DEPTH, torch.full((2, 4, 5), NAN)),
+    "huber": (DEPTH, torch.zeros(2, 4, 5)),
+    "smooth_l1": (DEPTH, torch.full((2, 4, 5), NAN)),
+    "motion_cross_entropy": (MOTION, torch.full((2, 4, 5), 127)),
+    "cosine": (NORMALS, torch.zeros(2, 3, 4, 5)),
+    "unit_l1": (NORMALS, torch.full((2, 3, 4, 5), NAN)),
+    "edge_cross_entropy": (EDGES, torch.full((2, 4, 5), 255)),
+    "balanced_cross_entropy": (SALIENCY, torch.full((2, 4, 5), 255)),
+    "human_parts_cross_entropy": (HUMAN_PARTS, torch.zeros(2, 4, 5)),
+}
+
+
+def test_every_loss_is_tried_without_labels():
+    assert set(CASES) == set(LOSSES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_without_a_label_the_loss_is_zero_and_teaches_nothing(name):
+    task, labels = CASES[name]
+    logits = random(2, task.channels, 4, 5).requires_grad_()
+    loss = build_loss(task, name)(logits, labels)
+    loss.backward()
+    assert loss == 0 and logits.grad.eq(0).all()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_unlabelled_image_beside_a_labelled_one_changes_nothing(name):
+    """Pixels are pooled: a batch of images with different numbers of labels has no average."""
+    task, void = CASES[name]
+    labels = void.clone()
+    known = {"segmentation": 1, "motion": 255, "human_parts": 2, "edges": 1, "saliency": 1}
+    labels[0] = known.get(task.name, 3)
+    labels[0, ..., 3:] = 0 if task.name in known else 3.5
+    logits = random(2, task.channels, 4, 5)
+    criterion = build_loss(task, name)
+    alone = criterion(logits[:1], labels[:1])
+    assert alone > 0
+    torch.testing.assert_close(criterion(logits, labels), alone)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mixed_precision_is_computed_in_single(name):
+    task, labels = CASES[name]
+    labels = torch.ones_like(labels)
+    logits = random(2, task.channels, 4, 5).bfloat16()
+    loss = build_loss(task, name)(logits, labels)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, build_loss(task, name)(logits.float(), labels))
+
+
+def test_losses_of_depth_itself_take_what_the_logits_mean():
+    log_depth, depth = torch.tensor([[[[math.log(3.0)]]]]), torch.tensor([[[5.0]]])
+    assert build_loss(DEPTH, "l1")(log_depth, depth).item() == pytest.approx(2)
+    linear = Task("depth", channels=1, activation="identity")
+    assert build_loss(linear, "l1")(log_depth.exp(), depth).item() == pytest.approx(2)
+    assert build_loss(DEPTH)(log_depth, depth).item() == pytest.approx(math.log(5 / 3))
+
+
+def test_a_configuration_chooses_a_loss_and_its_arguments():
+    logits, depth = torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1), 3.0)
+    huber = build_loss(DEPTH, "huber", delta=1.0, units_per_metre=1.0)
+    assert huber(logits, depth).item() == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "arguments", "message"),
+    [
+        (DEPTH, "cosine", {}, "depth has no loss 'cosine'; choose one of log_l1, l1, huber"),
+        (DEPTH, "huber", {"sigma": 1}, "no argument 'sigma'; it takes delta, units_per_metre"),
+        (DEPTH, "huber", {"delta": "2.5e2"}, "delta must be a number, not '2.5e2'"),
+        (HUMAN_PARTS, None, {"x": 1}, "no argument 'x'; it takes none"),
+        (Task("depth", 1, "identity"), "log_l1", {}, "for exp logits, and those of depth are id"),
+        (Task("weather", 3, "softmax"), None, {}, "no loss for a task 'weather'"),
+    ],
+)
+def test_what_does_not_fit_is_said(task, name, arguments, message):
+    with pytest.raises(MilaError, match=message):
+        build_loss(task, name, **arguments)
 
 
 def test_alignment_moves_the_fast_features_only():

@@ -1,11 +1,6 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Inter-frame local attention, the operator of MILA (equations 1 and 2).
-
-Every pixel of the query frame takes a weighted mean of the source frame's values in the L×L window
-around it; the weights are a softmax over inner products. Neighbours outside the image get no
-weight: zero padding would give them weight e⁰. Scores are not scaled.
-"""
+"""Local attention by tiles: gathers and matrix products alone, on any device, and exportable."""
 
 from __future__ import annotations
 
@@ -13,83 +8,39 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
-def inter_frame_local_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
-    """Propagate ``value`` from a source frame to the query frame.
+def tile_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
+    """Local attention of maps that have been checked.
 
     The maps are cut into small tiles of queries, each with the halo of keys that its windows
     reach; one matrix product per tile then serves all its windows, so that the L²-fold tensor of
-    an ``unfold`` never exists. Differentiable; plain gathers and products, on any device.
+    an ``unfold`` never exists.
 
     Args:
-        query: h(f_k) of the current frame, [B, Cq, H, W].
-        key: h(f_t) of the source frame, [B, Cq, H, W].
-        value: f_t of the source frame, [B, C, H, W].
-        window: L, odd and at least 1; 5 in the paper.
+        query, key: [B, Cq, H, W].
+        value: [B, C, H, W].
+        window: L, odd.
 
     Returns:
-        f_{t→k}, [B, C, H, W], in the dtype of ``value``. The softmax is taken in at least fp32.
-
-    Raises:
-        ValueError: When shapes do not fit each other or the window is not odd.
+        [B, C, H, W], channels_last, in the dtype of ``value``. Scores and softmax are taken in at
+        least fp32.
     """
-    _check(query, key, value, window)
     batch, channels, height, width = value.shape
     tile = (4, 8) if window <= 7 else (8, 8)
     tiles = _tiling(height, width, window, tile, value.device)
     queries = _rows(query, tiles.query_index, tiles.number)
     keys = _rows(key, tiles.source_index, tiles.number)
     values = _rows(value, tiles.source_index, tiles.number)
+    if queries.dtype in (torch.float16, torch.bfloat16):
+        queries, keys = queries.float(), keys.float()
     scores = queries @ keys.transpose(-1, -2)
-    if scores.dtype in (torch.float16, torch.bfloat16):
+    if scores.dtype in (torch.float16, torch.bfloat16):  # autocast has the last word
         scores = scores.float()
     weights = scores.masked_fill(tiles.outside, -torch.inf).softmax(-1).to(value.dtype)
     result = (weights @ values).view(batch, -1, channels).index_select(1, tiles.restore_index)
     return result.view(batch, height, width, channels).permute(0, 3, 1, 2)
-
-
-def inter_frame_local_attention_reference(
-    query: Tensor, key: Tensor, value: Tensor, window: int
-) -> Tensor:
-    """The same as :func:`inter_frame_local_attention`, written as the equations read.
-
-    One shifted copy of the source per position of the window: slow, and easy to believe.
-    """
-    _check(query, key, value, window)
-    height, width = value.shape[2:]
-    radius = window // 2
-    keys, values = (F.pad(source, [radius] * 4) for source in (key, value))
-    inside = F.pad(torch.ones_like(value[:1, :1], dtype=torch.bool), [radius] * 4)
-    shifts = [
-        (slice(y, y + height), slice(x, x + width)) for y in range(window) for x in range(window)
-    ]
-    scores = torch.stack([(query * keys[:, :, y, x]).sum(1) for y, x in shifts], dim=1)
-    in_image = torch.cat([inside[:, :, y, x] for y, x in shifts], dim=1)
-    weights = scores.masked_fill(~in_image, -torch.inf).softmax(1)
-    return sum(
-        (weights[:, n : n + 1] * values[:, :, y, x] for n, (y, x) in enumerate(shifts)),
-        start=torch.zeros_like(value),
-    )
-
-
-def global_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention over the whole source frame, MILA's Table 4 "Global".
-
-    Args:
-        query, key: [B, Cq, H, W].
-        value: [B, C, H, W].
-
-    Returns:
-        [B, C, H, W]. Memory grows with (H·W)².
-    """
-    _check(query, key, value, 1)
-    batch, channels, height, width = value.shape
-    q, k, v = (t.flatten(2).transpose(1, 2).unsqueeze(1) for t in (query, key, value))
-    attended = F.scaled_dot_product_attention(q, k, v, scale=1.0).squeeze(1).transpose(1, 2)
-    return attended.reshape(batch, channels, height, width)
 
 
 class _Tiling(NamedTuple):
@@ -155,18 +106,3 @@ def _rows(features: Tensor, index: Tensor, tiles: int) -> Tensor:
     batch, channels = features.shape[:2]
     rows = features.permute(0, 2, 3, 1).reshape(batch, -1, channels)
     return rows.index_select(1, index).view(batch, tiles, -1, channels)
-
-
-def _check(query: Tensor, key: Tensor, value: Tensor, window: int) -> None:
-    if query.dim() != 4 or query.shape != key.shape:
-        raise ValueError(
-            "query and key must be of one shape [B, Cq, H, W], "
-            f"not {tuple(query.shape)} and {tuple(key.shape)}"
-        )
-    if value.dim() != 4 or value.shape[0] != key.shape[0] or value.shape[2:] != key.shape[2:]:
-        raise ValueError(
-            f"value must be [B, C, H, W] with the batch and size of key {tuple(key.shape)}, "
-            f"not {tuple(value.shape)}"
-        )
-    if window < 1 or window % 2 == 0:
-        raise ValueError(f"the window must be odd and positive, not {window}")

@@ -1,0 +1,178 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Train variants of one configuration the same way, measure them the same way, make a table.
+
+``python benchmarks/training_table.py config/experiments/table3.yaml --clips TRAIN --test TEST
+--work WORK --json benchmarks/results/table3.json``
+
+An experiment is a YAML file: ``base`` (a training configuration, beside it), ``set`` (what differs
+in all variants), ``variants`` (name: what differs), ``seeds``, ``evaluate`` (options of ``mila
+evaluate``), ``columns`` (title: path in its JSON). ``shared`` names how many first stages all
+variants of a seed have in common: they are trained once. Every training and every result is kept
+in WORK, so that the script can be stopped and run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mila_ros.environment import machine, versions
+
+
+class Experiment:
+    """One table: its variants, each with every seed.
+
+    Args:
+        path: The YAML file.
+        arguments: Of the command line.
+    """
+
+    def __init__(self, path: Path, arguments: argparse.Namespace) -> None:
+        self.spec: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        self.base = yaml.safe_load((path.parent / self.spec["base"]).read_text(encoding="utf-8"))
+        self.arguments = arguments
+        self.work: Path = arguments.work / path.stem
+
+    def runs(self) -> list[tuple[str, int]]:
+        """Variant and seed of every training of the table."""
+        return [(name, seed) for seed in self.spec["seeds"] for name in self.spec["variants"]]
+
+    def prepare(self, seed: int) -> None:
+        """Train the stages that all variants of a seed begin with."""
+        count = self.spec.get("shared", 0)
+        if count:
+            config = self._config({}, seed)
+            config["stages"] = config["stages"][:count]
+            self._train(f"shared-{seed}", config, None)
+
+    def run(self, variant: str, seed: int) -> dict[str, Any]:
+        """Train and measure one variant."""
+        changes = dict(self.spec["variants"][variant] or {})
+        own = changes.pop("alone", False)  # has nothing in common with the others
+        config, start = self._config(changes, seed), None
+        count = 0 if own else self.spec.get("shared", 0)
+        if count:
+            config["stages"] = config["stages"][count:]
+            start = self.work / f"shared-{seed}" / config["name"]
+        name = f"{re.sub(r'[^A-Za-z0-9]+', '-', variant).strip('-')}-{seed}"
+        bundle = self._train(name, config, start)
+        result = self.work / name / "result.json"
+        if not result.exists():
+            part = result.with_suffix(".part")
+            self._mila("evaluate", "--model", str(bundle), "--clips", str(self.arguments.test),
+                       "--json", str(part), *map(str, self.spec["evaluate"]))  # fmt: skip
+            part.replace(result)
+        measured = json.loads(result.read_text(encoding="utf-8"))
+        return {column: _at(measured, path) for column, path in self.spec["columns"].items()}
+
+    def _config(self, changes: dict[str, Any], seed: int) -> dict[str, Any]:
+        config = json.loads(json.dumps(self.base))
+        for key, value in ((self.spec.get("set") or {}) | changes).items():
+            *parents, last = key.split(".")
+            place = config
+            for parent in parents:
+                place = place[int(parent)] if isinstance(place, list) else place[parent]
+            place[int(last) if isinstance(place, list) else last] = value
+        return config | {"seed": seed}
+
+    def _train(self, name: str, config: dict[str, Any], start: Path | None) -> Path:
+        out = self.work / name
+        bundle = out / config["name"]
+        if not (bundle / "model.json").exists():
+            out.mkdir(parents=True, exist_ok=True)
+            path = out / "config.yaml"
+            path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+            options = ["--start", str(start)] if start else []
+            self._mila("train", "--config", str(path), "--out", str(out), "--threads",
+                       str(self.arguments.threads), "--workers", "1", *options,
+                       "--clips", *map(str, self.arguments.clips))  # fmt: skip
+        return bundle
+
+    def _mila(self, *words: str) -> None:
+        environment = os.environ | {"OMP_NUM_THREADS": str(self.arguments.threads)}
+        command = [sys.executable, "-m", "mila_ros.cli", *words]
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        if done.returncode:
+            raise SystemExit(done.stderr.strip() or f"{' '.join(words)} failed")
+
+
+def _at(document: Any, path: str) -> float | None:
+    for key in path.split(" "):
+        document = document[key]
+    return None if document is None else float(document)
+
+
+def main() -> None:
+    """Run what is missing of a table, then print it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("experiment", type=Path)
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="to train on")
+    parser.add_argument("--test", type=Path, required=True, help="clips to measure on")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--threads", type=int, default=1, help="of each training (1)")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (1)")
+    arguments = parser.parse_args()
+    experiment = Experiment(arguments.experiment, arguments)
+    begin, results = time.monotonic(), {}
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        list(pool.map(experiment.prepare, experiment.spec["seeds"]))
+        runs = experiment.runs()
+        for run, result in zip(runs, pool.map(lambda r: experiment.run(*r), runs), strict=True):
+            results[run] = result
+            print(f"{run[0]}, seed {run[1]}: {result}", flush=True)
+    rows = {
+        variant: {
+            column: [results[variant, seed][column] for seed in experiment.spec["seeds"]]
+            for column in experiment.spec["columns"]
+        }
+        for variant in experiment.spec["variants"]
+    }
+    print(table(rows))
+    if arguments.json:
+        document = {
+            "title": experiment.spec["title"],
+            "experiment": arguments.experiment.name,
+            "machine": machine(),
+            "versions": versions(),
+            "seeds": experiment.spec["seeds"],
+            "spec": experiment.spec,
+            "minutes_of_this_run": round((time.monotonic() - begin) / 60, 1),
+            "rows": rows,
+        }
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def table(rows: dict[str, dict[str, list[float | None]]]) -> str:
+    """Markdown: means over the seeds, and half their range where there are several."""
+    columns = list(next(iter(rows.values())))
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, values in rows.items():
+        lines.append(f"| {name} | " + " | ".join(_cell(values[c]) for c in columns) + " |")
+    return "\n".join(lines)
+
+
+def _cell(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    mean = f"{statistics.fmean(known):.4f}"
+    return mean if len(known) == 1 else f"{mean} ±{(max(known) - min(known)) / 2:.4f}"
+
+
+if __name__ == "__main__":
+    main()

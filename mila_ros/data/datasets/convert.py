@@ -1,0 +1,181 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets to clip folders, which training and evaluation read.
+
+Beside what `mila_ros.data.clip_folder` describes, a clip gets ``dataset.json`` (where it comes
+from, which frames are annotated, licence and units) and, where the data set has them,
+``normals/`` (uint16 RGB, see `encode_normals`), ``edges/``, ``saliency/`` and ``human_parts/``
+(uint8, 255 unknown).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mila_ros.data.clip_writer import ClipWriter
+from mila_ros.data.datasets.base import Clip, Dataset, DatasetError, Frame
+from mila_ros.data.datasets.normals import encode_normals
+
+STILLS_FPS = 1.0
+"""What a clip of one frame is said to have; evaluation takes it for stills, not for video."""
+
+SPARSE = 0.5
+"""Depth known on fewer than this share of the pixels is carried over pixel by pixel."""
+
+
+def convert(
+    dataset: Dataset,
+    out: Path,
+    size: tuple[int, int] | None = None,
+    before: int = 9,
+    limit: int | None = None,
+    jobs: int = 1,
+) -> Iterator[Path]:
+    """Write a split as clip folders ``out/NAME``; those that are there already are kept.
+
+    Args:
+        dataset: The split; its depth in metres.
+        out: Folder for the clips.
+        size: Width and height, None keeps the data set's own.
+        before: Frames before each annotated one, where the data set has them.
+        limit: At most so many clips.
+        jobs: Threads.
+
+    Yields:
+        Each clip's folder when it is complete.
+
+    Raises:
+        DatasetError: A file of the data set is missing or damaged, or its depth is no depth.
+    """
+    if getattr(dataset, "depth", "metres") in ("mtan", "disparity"):
+        raise DatasetError("clip folders hold depth in metres; read the data set with depth=metres")
+    clips = islice(dataset.clips(before), limit)
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield from pool.map(lambda clip: write_clip(dataset, clip, out, size), clips)
+    finally:  # one clip that cannot be read ends the work, not when thousands of others are done
+        pool.shutdown(cancel_futures=True)
+
+
+def write_clip(
+    dataset: Dataset, clip: Clip, out: Path, size: tuple[int, int] | None = None
+) -> Path:
+    """Write one clip to ``out/NAME``; it appears there when it is complete."""
+    target = out / re.sub(r"[^\w.-]", "_", clip.name)
+    if target.is_dir():
+        return target
+    # Not directly in `out`, where a half-written clip would be found and trained on.
+    partial = out / f".{target.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    unfinished = partial / target.name
+    first = clip.frame(0)
+    height, width = first.image.shape[:2]
+    intrinsics = clip.intrinsics
+    if size is not None and intrinsics is not None:
+        intrinsics = resized_intrinsics(intrinsics, (width, height), size)
+    classes = dataset.taxonomy.classes if dataset.taxonomy else ()
+    fps = clip.fps if len(clip) > 1 else STILLS_FPS
+    with ClipWriter(unfinished, fps=fps, intrinsics=intrinsics, classes=classes) as writer:
+        for index in range(len(clip)):
+            frame = first if index == 0 else clip.frame(index)
+            if size is not None:
+                frame = resized(frame, size)
+            writer.add(
+                frame.image,
+                depth=frame.depth,
+                label=frame.label,
+                motion=frame.motion,
+                pose=frame.pose,
+            )
+            _write_extras(unfinished, index, frame)
+    about = dataset.about
+    origin = {
+        "dataset": about.name,
+        "title": about.title,
+        "split": dataset.split,
+        "clip": clip.name,
+        "annotated": list(clip.annotated),
+        "license": about.license,
+        "units": dict(about.units),
+        "limits": list(about.limits),
+        "where": about.where,
+    }
+    (unfinished / "dataset.json").write_text(json.dumps(origin, indent=1) + "\n")
+    unfinished.rename(target)
+    partial.rmdir()
+    return target
+
+
+def resized(frame: Frame, size: tuple[int, int]) -> Frame:
+    """A frame at another width and height; no map gets a value that it did not have."""
+    width, height = size
+    before = frame.image.shape[1], frame.image.shape[0]
+    if before == size:
+        return frame
+    smaller = width < before[0]
+    image = cv2.resize(
+        frame.image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    )
+    maps: dict[str, Any] = {}
+    for kind, pixels in frame.maps().items():
+        if kind == "depth" and np.isfinite(pixels).mean() < SPARSE:
+            maps[kind] = _scattered(pixels, size)
+        elif kind == "edges" and smaller:
+            maps[kind] = _thickest(pixels, size)
+        else:
+            maps[kind] = cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST)
+    return replace(frame, image=image, **maps)
+
+
+def resized_intrinsics(
+    intrinsics: NDArray[np.float64], before: tuple[int, int], after: tuple[int, int]
+) -> NDArray[np.float64]:
+    """K of pictures of width and height ``after`` from that of ``before``.
+
+    Pixel centres are at whole numbers, so that the picture's corner is at (-0.5, -0.5).
+    """
+    x, y = after[0] / before[0], after[1] / before[1]
+    scale = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+    return scale @ intrinsics
+
+
+def _scattered(depth: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Sparse depth at another size: the nearest of the known pixels that fall on a pixel."""
+    rows, columns = np.nonzero(np.isfinite(depth))
+    out = np.full((size[1], size[0]), np.inf, np.float32)
+    where = rows * size[1] // depth.shape[0], columns * size[0] // depth.shape[1]
+    np.minimum.at(out, where, depth[rows, columns])
+    return np.where(np.isfinite(out), out, np.float32(np.nan))
+
+
+def _thickest(edges: NDArray[Any], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Edges at a smaller size: 1 where any pixel of the area was one."""
+    some = cv2.resize((edges == 1).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    unknown = cv2.resize(edges, size, interpolation=cv2.INTER_NEAREST) == 255
+    return np.where(some, 1, np.where(unknown, 255, 0)).astype(np.uint8)
+
+
+def _write_extras(folder: Path, index: int, frame: Frame) -> None:
+    pictures: dict[str, NDArray[Any] | None] = {
+        "normals": None if frame.normals is None else encode_normals(frame.normals)[..., ::-1],
+        "edges": frame.edges,
+        "saliency": frame.saliency,
+        "human_parts": frame.human_parts,
+    }
+    for kind, pixels in pictures.items():
+        if pixels is not None:
+            (folder / kind).mkdir(exist_ok=True)
+            data = cv2.imencode(".png", pixels)[1]
+            (folder / kind / f"{index:06d}.png").write_bytes(data.tobytes())

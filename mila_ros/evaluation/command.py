@@ -1,0 +1,131 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``mila evaluate``: a model against ground truth, at every age of the keyframe."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mila_ros.errors import MilaError
+
+from .options import configure
+
+if TYPE_CHECKING:
+    from mila_ros.networks import Network
+    from mila_ros.streaming import Bundle
+
+    from .play import Plan, Played
+    from .sources import LabelledSource
+
+__all__ = ["configure", "run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate; the exit status.
+
+    Raises:
+        MilaError: What the options ask for cannot be had.
+    """
+    # torch comes with them, which --help can do without.
+    from mila_ros.paths import find_model
+    from mila_ros.streaming import load_bundle
+
+    from .gather import cache_folder, gather, progress
+    from .play import Player
+    from .pool import Machine, play_all
+    from .report import write_report
+    from .results import document, notes, tables, write_json
+
+    _check(arguments)
+    model = find_model(arguments.model)
+    bundle, network = load_bundle(model)
+    with cache_folder(arguments) as cache:
+        sources, settings = gather(arguments, bundle, cache)
+        plan = _plan(arguments, bundle, network, sources)
+        player = Player(
+            bundle, network, plan, arguments.device, arguments.precision, arguments.threads
+        )
+        # "auto" has been decided here, by a measurement, and is not for every process to decide.
+        precision = player.perception.precision
+        machine = Machine(model, arguments.device, precision, arguments.threads)
+        with progress(sum(map(len, sources)), "frame") as bar:
+            played = play_all(player, machine, sources, arguments.jobs, bar.update)
+        if network.slow_only:
+            settings["keyframes"] = "every frame of this network is a keyframe"
+        settings |= {
+            "device": str(player.perception.device),
+            "precision": precision,
+            "threads": arguments.threads,
+        }
+        _check_measured(played, bundle)
+        content = document(bundle, plan, played, settings)
+        if arguments.report is not None:
+            write_report(arguments.report, content, player, sources, played)
+    if str(arguments.json) == "-":
+        print(json.dumps(content, indent=1, allow_nan=False))
+        return 0
+    if arguments.json is not None:
+        write_json(content, arguments.json)
+    print("\n".join(notes(content)) + "\n\n" + tables(content))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse now what would fail when the work is done."""
+    from .report import check_report
+
+    if arguments.simulated is None and not arguments.bags and not arguments.clips:
+        raise MilaError("there is nothing to evaluate on; give bags, --clips or --simulated")
+    if arguments.simulated is not None and arguments.seeds is None:
+        raise MilaError("--simulated needs seeds, such as --seeds 950000-950039")
+    if arguments.report is not None:
+        check_report(arguments.report)
+    path = arguments.json
+    if path is not None and str(path) != "-" and not path.parent.is_dir():
+        raise MilaError(f"{path} cannot be written: there is no folder {path.parent}; make it")
+
+
+def _check_measured(played: Sequence[Played], bundle: Bundle) -> None:
+    figures = (scored.figures for one in played for f in one.frames.values() for scored in f)
+    if not any(key != "frames" and value == value for f in figures for key, value in f.items()):
+        raise MilaError(
+            f"nothing here is labelled with what the model {bundle.name} predicts: "
+            f"{', '.join(bundle.task_names)}"
+        )
+
+
+def _plan(
+    arguments: argparse.Namespace,
+    bundle: Bundle,
+    network: Network,
+    sources: Sequence[LabelledSource],
+) -> Plan:
+    from .class_lists import TAXONOMIES, ClassList, check_coarser, common_classes
+    from .play import Plan
+    from .scores import Scheme
+
+    predicted = tuple(label.name for label in bundle.labels)
+    labelled = [(s.name, s.classes) for s in sources if s.classes] if predicted else []
+    fine = common_classes(predicted, labelled)
+    names = [name for name in dict.fromkeys(arguments.classes) if name != fine.name]
+    coarser = tuple(ClassList(name, TAXONOMIES[name].classes) for name in names)
+    for target in coarser:
+        for where, classes in [(f"the model {bundle.name}", predicted), *labelled]:
+            check_coarser(target, where, classes)
+    metric = bundle.depth is None or bundle.depth.metric
+    scheme = Scheme(predicted, fine, coarser, arguments.max_depth, metric)
+    intervals = tuple(dict.fromkeys(arguments.keyframe_every or [bundle.keyframe_every]))
+    # Every frame of such a network is a keyframe, whatever is asked for.
+    intervals = (1,) if network.slow_only else intervals
+    plan = Plan(scheme, intervals, arguments.offsets, arguments.static_scene)
+    for source in sources:
+        if len(source) <= plan.lead and not source.stills:
+            raise MilaError(
+                f"{source.name} has {len(source)} frames, of which none has {plan.lead} before "
+                f"it, as a keyframe every {plan.lead + 1} needs; give a smaller --keyframe-every, "
+                "or --offsets stream"
+            )
+    return plan

@@ -1,0 +1,31 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Loads the pipeline, and torch with it: seconds in which the node is there already."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from mila_ros.errors import MilaError
+from mila_ros.ros.parameters import Settings
+
+if TYPE_CHECKING:
+    from mila_ros.ros.pipeline import Pipeline
+
+
+def load_pipeline(settings: Settings, *arguments: Any) -> Pipeline:
+    """Load the model. On the worker's thread: torch keeps its threads by the thread that asks.
+
+    Raises:
+        MilaError: what `Pipeline` raises, and a package that is not installed.
+    """
+    # With libgomp's busy waiting, threads that share their cores with other nodes take many times
+    # as long. It reads this when torch loads it; who has set it otherwise has a reason.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        # Here, so that the node is there and can be ended before torch has loaded.
+        from mila_ros.ros.pipeline import Pipeline
+    except ImportError as error:
+        raise MilaError(f"{error.name} is not installed: `pip install {error.name}`.") from error
+    return Pipeline(settings, *arguments)

@@ -1,0 +1,241 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a stage of training minimises: a module from a batch to a total and its named parts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..data.datasets.labels import Taxonomy
+from ..errors import MilaError
+from ..networks import ASTMT, MILA, Network
+from ..networks.base import SingleFrameNetwork
+from .adversarial import FeatureDiscriminator, adversarial_loss
+from .config import StageConfig, TrainingConfig
+from .criteria import criteria
+from .imitation import forgetting_loss
+from .losses import alignment_loss
+from .passes import Answer, Answers, on_frames, on_pair, on_video
+from .samples import Batch
+from .targets import known
+from .task_adversarial import TaskDiscriminator, combined_loss, task_adversarial_loss
+from .weighting import build_weighting
+
+
+class Losses(NamedTuple):
+    """What a batch costs; scalars.
+
+    Attributes:
+        total: To be minimised.
+        parts: Every loss on its own, by the name that the log has for it.
+        tasks: By task, the sum of its losses before weighting.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+    tasks: dict[str, Tensor]
+
+
+class Objective(nn.Module):
+    """Losses of one stage, with all that is trained in it.
+
+    Args:
+        network: To be trained.
+        config: The training.
+        stage: The stage.
+        classes: Of the segmentation.
+        class_weights: float32 [classes], of the segmentation's cross-entropy; on the device.
+        example: The network that the stage began with, where it is not to be forgotten.
+
+    Attributes:
+        network: The same.
+        turns: What is trained one after the other on every batch: the tasks of ASTMT, each with an
+            optimiser step of its own; None for all tasks at once.
+        weighting: How the tasks' losses are summed; may have parameters.
+
+    Raises:
+        MilaError: The network cannot be trained in this way.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        network: Network,
+        config: TrainingConfig,
+        stage: StageConfig,
+        classes: Taxonomy,
+        class_weights: Tensor,
+        example: Network | None = None,
+    ) -> None:
+        super().__init__()
+        _check_objective(network, config, stage)
+        self.network = network
+        self.stage = stage
+        self.sky = classes.id("sky") if "sky" in classes.classes else None
+        self.amp = config.precision == "bf16"
+        self.tasks = {t.name: t for t in (*network.tasks, *getattr(network, "auxiliary", ()))}
+        arguments = {k: v for k, v in config.weighting.items() if k != "name"}
+        self.weighting = build_weighting(config.weighting["name"], list(self.tasks), **arguments)
+        self.criteria = criteria(self.tasks, config, class_weights)
+        self.turns: tuple[str | None, ...] = (None,)
+        if isinstance(network, ASTMT) and network.modulated != "none":
+            self.turns = tuple(self.tasks)
+        self.discriminator = _discriminator(network, stage)
+        self._example = (example,)  # a tuple: neither trained nor saved with the rest
+        self.register_buffer("mean", torch.tensor(config.input.mean).view(1, 3, 1, 1), False)
+        self.register_buffer("std", torch.tensor(config.input.std).view(1, 3, 1, 1), False)
+
+    @property
+    def example(self) -> Network | None:
+        """The network that the stage began with, in evaluation mode, or None."""
+        return self._example[0]
+
+    def train(self, mode: bool = True) -> Objective:
+        """As usual, except that batch norms stay in evaluation mode where they are fixed."""
+        super().train(mode)
+        if self.stage.batch_norm == "fixed":
+            for module in self.network.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(
+        self, batch: Batch, lonely: bool = False, turn: str | None = None, done: float = 0.0
+    ) -> Losses:
+        """What is to be minimised.
+
+        Args:
+            batch: As the stage's objective wants it.
+            lonely: Leave earlier frames out, as at the start of a stream.
+            turn: One of :attr:`turns`.
+            done: Share of the stage that is done, 0 to 1.
+        """
+        if turn is not None:
+            return self._one_task(batch, turn, done)
+        extra: dict[str, Tensor] = {}
+        with self._autocast(batch):
+            answers, features = self._answers(self.network, batch, lonely)
+            if features is not None:
+                extra = self._alignment(*features)
+        tasks: dict[str, Tensor] = {}
+        parts: dict[str, Tensor] = {}
+        for kind, answer in answers.items():
+            for name, loss in self._task_losses(answer, batch).items():
+                parts[f"{name}_{kind}"] = loss.detach()
+                tasks[name] = tasks.get(name, loss.new_zeros(())) + loss
+        total = self.weighting(tasks)
+        if self.example is not None:
+            extra["distill"] = self._forgetting(self.example, answers, batch, lonely)
+        for name, loss in extra.items():
+            parts[name] = loss.detach()
+            total = total + getattr(self.stage, name) * loss
+        return Losses(total, parts, {name: loss.detach() for name, loss in tasks.items()})
+
+    def _autocast(self, batch: Batch) -> torch.autocast:
+        return torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.amp)
+
+    def _answers(
+        self, network: Network, batch: Batch, lonely: bool
+    ) -> tuple[Answers, tuple[Tensor, Tensor] | None]:
+        if self.stage.objective == "video":
+            return on_video(network, batch.image, self._normalise, lonely)
+        if self.stage.objective == "pair":
+            return on_pair(network, batch.image, self._normalise, lonely), None
+        return on_frames(network, batch.image, self._normalise), None
+
+    def _one_task(self, batch: Batch, task: str, done: float) -> Losses:
+        """ASTMT's step of one task."""
+        with self._autocast(batch):
+            features = self.network.features(self._normalise(batch.image[0]), task)
+            answer = Answer({task: self.network.heads[task](features)}, 0)
+        loss = self._task_losses(answer, batch)[task]
+        parts = {f"{task}_frame": loss.detach()}
+        total = self.weighting({task: loss})
+        if isinstance(self.discriminator, TaskDiscriminator):
+            labelled = known(task, batch.targets[task][0])
+            against = task_adversarial_loss(
+                self.discriminator, total, features, task, done, labelled
+            )
+            parts[f"{task}_adversarial"] = against.detach()
+            total = combined_loss(total, against, self.stage.task_adversarial)
+        return Losses(total, parts, {task: loss.detach()})
+
+    def _alignment(self, slow: Tensor, fast: Tensor) -> dict[str, Tensor]:
+        """MILA's equation 3, of a keyframe's features."""
+        extra = {}
+        if self.stage.l1:
+            extra["l1"] = alignment_loss(slow.float(), fast.float())
+        if self.discriminator is not None:
+            extra["adversarial"] = adversarial_loss(self.discriminator, slow, fast)
+        return extra
+
+    def _forgetting(self, example: Network, answers: Answers, batch: Batch, lonely: bool) -> Tensor:
+        with torch.no_grad(), self._autocast(batch):
+            examples, _ = self._answers(example, batch, lonely)
+        same = {t.name: t for t in example.tasks if self.tasks.get(t.name) == t}
+        total = torch.zeros((), device=batch.image.device)
+        for kind, answer in answers.items():
+            targets = {name: batch.targets[name][answer.role] for name in same}
+            total = total + forgetting_loss(same, answer.logits, examples[kind].logits, targets)
+        return total
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        image = (images.float() / 255 - self.mean) / self.std
+        return image.contiguous(memory_format=torch.channels_last)
+
+    def _task_losses(self, answer: Answer, batch: Batch) -> dict[str, Tensor]:
+        """Of every task that is both predicted and trained; 0 where a batch has no label of it."""
+        losses = {}
+        for name, criterion in self.criteria.items():
+            if name in answer.logits:
+                target = batch.targets[name][answer.role]
+                full = F.interpolate(
+                    answer.logits[name].float(),
+                    target.shape[-2:],
+                    mode="bilinear",
+                    align_corners=False,
+                )
+                losses[name] = criterion(full, self._prepared(name, target, batch, answer.role))
+        return losses
+
+    def _prepared(self, name: str, target: Tensor, batch: Batch, role: int) -> Tensor:
+        """A target as losses want it: ids as int64, the sky infinitely far.
+
+        Not in pictures without a map of depth: to learn of the sky alone ruins all other depth.
+        """
+        if name == "depth" and self.sky is not None and "segmentation" in batch.targets:
+            sky = batch.targets["segmentation"][role] == self.sky
+            return target.masked_fill(sky & ~target.isnan(), torch.inf)
+        return target if target.is_floating_point() else target.long()
+
+
+def _check_objective(network: Network, config: TrainingConfig, stage: StageConfig) -> None:
+    name = config.network["name"]
+    slow_fast = isinstance(network, MILA) and not network.slow_only
+    if stage.objective == "video" and not slow_fast:
+        raise MilaError(
+            f"stage {stage.name}: {name} has no slow and fast encoder to train on video; "
+            "objective is frames or pair"
+        )
+    if stage.objective == "pair" and isinstance(network, SingleFrameNetwork):
+        raise MilaError(f"stage {stage.name}: {name} sees single frames; objective is frames")
+    if stage.task_adversarial and not isinstance(network, ASTMT):
+        raise MilaError(f"stage {stage.name}: task_adversarial is ASTMT's, not of {name}")
+    if stage.distill and isinstance(network, ASTMT):
+        raise MilaError(f"stage {stage.name}: ASTMT is trained task by task, without distill")
+
+
+def _discriminator(network: Network, stage: StageConfig) -> nn.Module | None:
+    if stage.objective == "video" and isinstance(network, MILA) and stage.adversarial:
+        return FeatureDiscriminator(network.channels)
+    if stage.task_adversarial and isinstance(network, ASTMT):
+        names = [task.name for task in network.tasks]
+        return TaskDiscriminator(names, network.heads[names[0]].in_channels)
+    return None

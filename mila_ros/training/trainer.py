@@ -1,0 +1,288 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: stages, steps, validation, checkpoints.
+
+A resumed training computes the same numbers as one that was never interrupted: batches and the
+learning rate depend on the number of the step alone, everything else is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import MilaError
+from ..networks import Network
+from .checkpoints import check_same, load_checkpoint, save_checkpoint
+from .clips import Clips
+from .config import StageConfig, TrainingConfig
+from .distributed import Processes
+from .labels import resolve_classes
+from .log import Log
+from .objectives import Objective
+from .progress import Progress
+from .samples import Batch, Sampler
+from .start import random_network, stage_network
+from .steps import Steps
+from .take_over import Start
+
+LAST, BEST = "last.pt", "best.pt"
+_LOG_EVERY = 50
+
+
+class Validator(Protocol):
+    """Measures a network as a stage trains it."""
+
+    def __call__(self, network: Network, stage: int) -> Mapping[str, float]:
+        """Metrics, of which ``score`` decides what is best."""
+
+    def pictures(self, network: Network, stage: int) -> Mapping[str, NDArray[np.uint8]]:
+        """RGB pictures [H, W, 3] of what it sees, by name."""
+
+
+class Trainer:
+    """Trains what a configuration says, from labelled clips.
+
+    Args:
+        config: The configuration.
+        clips: To learn from.
+        out: Folder of checkpoints.
+        device: Where to.
+        processes: This process among several; see :mod:`.distributed`.
+        validate: What measures; None for nothing.
+        log: Where losses and metrics go.
+        workers: Threads that make samples.
+        start: What to begin the first stage with, instead of random weights.
+
+    Raises:
+        MilaError: Something does not fit together.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        clips: Clips,
+        out: Path,
+        device: torch.device,
+        processes: Processes | None = None,
+        validate: Validator | None = None,
+        log: Log | None = None,
+        workers: int = 1,
+        start: Start | None = None,
+    ) -> None:
+        self.config, self.clips, self.out, self.device = config, clips, out, device
+        self.processes = processes or Processes()
+        self.validate, self.log, self.workers = validate, log or Log(None), workers
+        self.start = start
+        self.classes = resolve_classes(config.classes)
+        self.class_weights = torch.ones(1)
+        if "segmentation" in config.tasks:
+            self.class_weights = clips.class_weights().to(device)
+        self.progress = Progress()
+        for number, stage in enumerate(config.stages):  # a later one may be hours away
+            with torch.device("meta"):
+                network = random_network(config, number)
+                Objective(network, config, stage, self.classes, torch.ones(1))
+            self._sampler(number)
+
+    def run(self, until: Callable[[], bool] = lambda: False) -> bool:
+        """Train to the end of the last stage, or until ``until`` says so after a step.
+
+        Returns:
+            Whether it came to the end.
+
+        Raises:
+            MilaError: The loss is not finite, a clip cannot be read, or a checkpoint cannot be
+                written, read, or gone on from with this configuration.
+        """
+        self.out.mkdir(parents=True, exist_ok=True)
+        saved = self.processes.from_first(None if self.processes.rank else self._resume())
+        if saved:
+            self.progress = Progress(**saved["progress"])
+        else:
+            self.log.begin()
+            self.log({"clips": len(self.clips.clips), "device": str(self.device),
+                      "processes": self.processes.count})  # fmt: skip
+        weights = saved["network"] if saved else self._start()
+        while self.progress.stage < len(self.config.stages):
+            stage = self.config.stages[self.progress.stage]
+            steps = self._begin(stage, weights, saved)
+            if saved is None:
+                self._save(steps)  # before best.pt can be of this stage
+            saved = None
+            if not self._train(stage, steps, until):
+                return False
+            weights = self._best(steps.objective)
+            self.progress = Progress(stage=self.progress.stage + 1)
+        return True
+
+    def _start(self) -> Mapping[str, Tensor] | None:
+        return self.start.for_classes(self.classes.classes) if self.start else None
+
+    def best_checkpoint(self) -> Path:
+        """The best weights of the last stage by validation, or its last ones."""
+        best = self.out / BEST
+        if best.exists() and load_checkpoint(best)["stage"] == len(self.config.stages) - 1:
+            return best
+        return self.out / LAST
+
+    def _begin(
+        self,
+        stage: StageConfig,
+        weights: Mapping[str, Tensor] | None,
+        saved: Mapping[str, Any] | None,
+    ) -> Steps:
+        """What trains a stage, new or as it was saved."""
+        number = self.progress.stage
+        example = None
+        if stage.distill:
+            if saved is None and weights is None:
+                raise MilaError(
+                    f"stage {stage.name}: distill needs something to begin with, such as "
+                    "--start BUNDLE"
+                )
+            known = saved["example"] if saved else weights
+            example = stage_network(self.config, number, known)[0]
+            example.to(self.device, memory_format=torch.channels_last).eval()
+        network, fresh = stage_network(self.config, number, weights)
+        if fresh and saved is None:
+            parts = sorted({name.rsplit(".", 2)[0] for name in fresh})
+            self.log({"stage": stage.name, "fresh": parts})
+        objective = Objective(
+            network, self.config, stage, self.classes, self.class_weights, example
+        ).to(self.device, memory_format=torch.channels_last)
+        return Steps(objective, self.config, self.processes, saved)
+
+    def _train(self, stage: StageConfig, steps: Steps, until: Callable[[], bool]) -> bool:
+        """Train to the end of a stage; False when it was stopped before."""
+        progress = self.progress
+        sampler = self._sampler(progress.stage)
+        clock, since = time.monotonic(), progress.step
+        with closing(sampler.batches(progress.step)) as batches:
+            while progress.step < stage.steps:
+                self._step(steps, next(batches))
+                last = progress.step == stage.steps
+                if progress.step % _LOG_EVERY == 0 or last:
+                    seen = (progress.step - since) * stage.batch * self.processes.count
+                    self._report(stage, seen / (time.monotonic() - clock))
+                if progress.step % self.config.epoch_steps == 0:
+                    steps.end_of_epoch(progress)
+                if progress.step % self.config.validate_every == 0 or last:
+                    self._validate(stage, steps.objective)
+                stop = self.processes.any(until())
+                if progress.step % self.config.save_every == 0 or last or stop:
+                    self._save(steps)
+                if progress.step % _LOG_EVERY == 0:
+                    clock, since = time.monotonic(), progress.step
+                if stop and not last:
+                    return False
+        return True
+
+    def _sampler(self, stage: int) -> Sampler:
+        return Sampler(
+            self.clips,
+            self.config.stages[stage],
+            self.config.input.canonical_focal_px,
+            self.config.seed + 1000 * stage,
+            self.processes.rank,
+            self.processes.count,
+            self.workers,
+        )
+
+    def _step(self, steps: Steps, batch: Batch) -> None:
+        try:
+            steps(batch.to(self.device), self.progress)
+        except MilaError as error:
+            last = self.out / LAST
+            raise MilaError(
+                f"{error}; {last} holds the last checkpoint: lower learning_rate, or look at the "
+                "labels"
+            ) from error
+
+    def _report(self, stage: StageConfig, rate: float) -> None:
+        losses = sorted((self.progress.losses or {}).items())
+        head = {"stage": stage.name, "step": self.progress.step, "samples_per_s": round(rate, 2)}
+        self.log(head | {name: round(value, 4) for name, value in losses})
+
+    def _validate(self, stage: StageConfig, objective: Objective) -> None:
+        if self.validate is None or self.processes.rank:
+            return
+        number, step = self.progress.stage, self.progress.step
+        objective.eval()
+        metrics = dict(self.validate(objective.network, number))
+        if self.log.draws:
+            for name, picture in self.validate.pictures(objective.network, number).items():
+                self.log.draw(stage.name, step, name, picture)
+        objective.train()
+        self.log({"stage": stage.name, "step": step, "validation": metrics})
+        if metrics["score"] > self.progress.best:
+            self.progress.best = metrics["score"]
+            save_checkpoint(
+                self.out / BEST,
+                {
+                    "config": self.config.as_dict(),
+                    "stage": number,
+                    "step": step,
+                    "network": objective.network.state_dict(),
+                    "metrics": metrics,
+                },
+            )
+
+    def _best(self, objective: Objective) -> Mapping[str, Tensor]:
+        """The stage's best weights by validation, or its last; the first process decides."""
+        path, weights = self.out / BEST, objective.network.state_dict()
+        if self.validate is not None and not self.processes.rank and path.exists():
+            best = load_checkpoint(path)
+            if best["stage"] == self.progress.stage:
+                weights = best["network"]
+        return self.processes.from_first({name: value.cpu() for name, value in weights.items()})
+
+    def _save(self, steps: Steps) -> None:
+        if self.processes.rank:
+            return
+        objective = steps.objective
+        content = {
+            "config": self.config.as_dict(),
+            "progress": vars(self.progress),
+            "network": objective.network.state_dict(),
+            "objective": objective.state_dict(),
+            "optimizer": steps.optimizer.state_dict(),
+            "made_by": self._made_by(),
+        }
+        if objective.example is not None:
+            content["example"] = objective.example.state_dict()
+        save_checkpoint(self.out / LAST, content)
+
+    def _resume(self) -> dict[str, Any] | None:
+        path = self.out / LAST
+        if not path.exists():
+            if (self.out / BEST).exists():
+                raise MilaError(
+                    f"{self.out} holds {BEST} of some training and no {LAST} to go on from; give "
+                    "another --out, or move it away"
+                )
+            return None
+        saved = load_checkpoint(path)
+        if not {"config", "progress", "objective", "optimizer"} <= set(saved):
+            raise MilaError(f"{path} is no checkpoint of a training; remove it to start afresh")
+        check_same(saved["config"], self.config, path)
+        progress = Progress(**saved["progress"])
+        stage = self.config.stages[progress.stage].name
+        print(f"going on after step {progress.step} of stage {stage}", file=sys.stderr)
+        self.log.rewind([s.name for s in self.config.stages], progress.stage, progress.step)
+        if saved.get("made_by", self._made_by()) != self._made_by():
+            self.log({"stage": stage, "note": "goes on with other clips or processes than before"})
+        return saved
+
+    def _made_by(self) -> dict[str, Any]:
+        """What a resumed training must have in common with the one before, to be the same."""
+        return {"clips": self.clips.fingerprint, "processes": self.processes.count}

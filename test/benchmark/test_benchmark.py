@@ -1,0 +1,157 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``mila benchmark``: what it measures, and the form of its report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import make_tiny_bundle
+
+from mila_ros import cli
+from mila_ros.benchmark.measure import percentiles
+from mila_ros.benchmark.sides import Side, combinations, gmac
+from mila_ros.errors import MilaError
+
+SMALL = "multi_task:encoder=resnet18,width=8,decoder_channels=[16,8]"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Of a bundle with two intervals and two sets of tasks."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    bundle = make_tiny_bundle(folder / "tiny", ("depth", "motion"))
+    words = ["benchmark", "--model", bundle, "--keyframe-every", 1, 3, "--tasks", "all", "depth"]
+    words += [
+        "--engine",
+        "eager:fp32",
+        "--precision",
+        "bf16",
+        "--size",
+        "32x64",
+        "--rounds",
+        2,
+        "--frames",
+        3,
+    ]
+    words += ["--cameras", 2, "--threads", 1, "--device", "cpu", "--json", folder / "out.json"]
+    assert cli.main([str(word) for word in words]) == 0
+    return json.loads((folder / "out.json").read_text())
+
+
+def test_the_report_says_where_it_was_made(report: dict[str, Any]) -> None:
+    assert report.keys() == {"machine", "device", "threads", "rounds", "versions", "rows"}
+    assert (report["device"], report["threads"], report["rounds"]) == ("cpu", 1, 2)
+    assert {"processor", "cores", "memory_gib"} <= report["machine"].keys()
+    assert {"torch", "mila_ros", "python"} <= report["versions"].keys()
+
+
+def test_every_combination_is_a_row(report: dict[str, Any]) -> None:
+    rows = report["rows"]
+    assert [(tuple(row["tasks"]), row["keyframe_every"]) for row in rows] == [
+        (("depth", "motion"), 1), (("depth", "motion"), 3), (("depth",), 1), (("depth",), 3),
+    ]  # fmt: skip
+    for row in rows:
+        assert (row["model"], row["engine"], row["precision"]) == ("tiny", "eager", "fp32")
+        assert (row["height"], row["width"], row["cameras"]) == (32, 64, 2)
+        assert not row["random_weights"] and row["load_s"] > 0 and row["warm_up_s"] > 0
+
+
+def test_frames_are_counted_and_their_times_add_up(report: dict[str, Any]) -> None:
+    for row in report["rows"]:
+        every, ms = row["keyframe_every"], row["ms"]
+        # two rounds of three frames of two cameras
+        assert ms["all"]["frames"] == 12 and ms["key"]["frames"] == 12 // every
+        assert ("between" in ms) == (every > 1)
+        for times in ms.values():
+            assert 0 < times["p50"] <= times["p95"] <= times["p99"]
+        for stages in row["stages_ms"].values():
+            parts = [stages[stage] for stage in ("preprocess", "network", "postprocess")]
+            assert all(part > 0 for part in parts) and max(parts) <= stages["total"]
+        assert row["frames_per_s"] == pytest.approx(1000 / ms["all"]["mean"], rel=0.01)
+    assert report["rows"][0]["speedup"] == 1
+
+
+def test_costs_are_of_the_tasks_and_the_interval(report: dict[str, Any]) -> None:
+    two, _, one, one_of_three = (row["gmac"] for row in report["rows"])
+    assert two["key"] > one["key"] > one["between"] > 0
+    assert one["mean"] == one["key"]
+    mean = (one_of_three["key"] + 2 * one_of_three["between"]) / 3
+    assert one_of_three["mean"] == pytest.approx(mean, abs=2e-6)
+
+
+def test_a_network_by_name_costs_what_the_flops_command_counts() -> None:
+    side = side_of("mila:slow=resnet101,fast=resnet18,ceil_mode=false")
+    costs = gmac(side.description(), ["segmentation", "depth", "motion"])
+    # ResNet-101 at output stride 8 and 256x512: 88.6 GMAC by half of 177.2 GFLOP, and the rest.
+    assert 110 < costs["key"] < 180 and 60 < costs["between"] < 140
+    assert costs["mean"] == pytest.approx((costs["key"] + 4 * costs["between"]) / 5, abs=2e-6)
+
+
+def side_of(network: str, tasks: tuple[str, ...] | None = None) -> Side:
+    return Side("", network, "eager", "fp32", "cpu", None, None, tasks, 1)
+
+
+@pytest.mark.parametrize(
+    ("network", "tasks", "said"),
+    [
+        ("mila:slow", None, "'slow' is not KEY=VALUE"),
+        ("mila", ("depth", "smell"), "unknown task 'smell'"),
+    ],
+)
+def test_what_is_misspelt_is_said(network: str, tasks: tuple[str, ...] | None, said: str) -> None:
+    with pytest.raises(MilaError, match=said):
+        side_of(network, tasks).description()
+
+
+def test_a_random_network_runs_and_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--network", SMALL, "--tasks", "segmentation,normals", "--size", "32x64"]
+    words += ["--rounds", "1", "--frames", "2", "--threads", "1", "--engine", "eager"]
+    assert cli.main(["benchmark", *words]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["side", "frames/s", "speedup"]
+    assert row.startswith(f"{SMALL} eager") and row.split()[3] == "1.00"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "say what to time"),
+        (["--network", "fly"], "the network fly cannot be built: unknown network 'fly'"),
+        (["--network", "mila:depth=3"], "the network mila cannot be built"),
+        (["--network", SMALL, "--engine", "warp"], "unknown engine 'warp'"),
+        (["--network", SMALL, "--json", "/no/such/file"], "there is no folder /no/such; make it"),
+        (["--model", "nothing"], "there is no model 'nothing'"),
+    ],
+)
+def test_mistakes_are_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["benchmark", *words]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("mila benchmark: ") and said in line
+
+
+def test_percentiles_are_linear_between_samples() -> None:
+    assert percentiles([float(n) for n in range(101)]) == {
+        "p50": 50.0, "p95": 95.0, "p99": 99.0, "mean": 50.0, "frames": 101,
+    }  # fmt: skip
+    assert percentiles([1.0, 2.0])["p95"] == 1.95
+
+
+def test_the_last_setting_changes_first() -> None:
+    assert list(combinations({"a": [1, 2], "b": [3, 4]})) == [
+        {"a": 1, "b": 3}, {"a": 1, "b": 4}, {"a": 2, "b": 3}, {"a": 2, "b": 4},
+    ]  # fmt: skip
+
+
+def test_a_plot_is_drawn(tmp_path: Path, report: dict[str, Any]) -> None:
+    pytest.importorskip("matplotlib")
+    from mila_ros.benchmark.plot import draw
+
+    rows = report["rows"]
+    draw(rows, [f"side {n}" for n in range(len(rows))], tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")

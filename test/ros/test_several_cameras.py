@@ -1,0 +1,188 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several cameras in one node: one network, and to each its share whatever the others do."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from malformed import spoiled
+from perception_bench import Bench, as_dict, stamp_of
+
+from mila_ros.networks import Network
+
+CAMERAS = ["front", "left", "rear", "right"]
+STEP_S = 0.05
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    """Four cameras, each with a watched mask."""
+    bench = make_bench(cameras=CAMERAS, image_timeout_s=1.0)
+    assert bench.change("configure") and bench.change("activate")
+    for camera in CAMERAS:
+        bench.watch(f"{camera}/segmentation/mask")
+        bench.connect(camera=camera)
+    return bench
+
+
+@pytest.fixture
+def events(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """("arrives" or "starts", camera), in their order; a frame takes STEP_S longer than it does."""
+    events: list[tuple[str, str]] = []
+    mailbox, perception = bench.node._worker.mailbox, bench.node._pipeline.perception
+    put, step = mailbox.put, perception.step
+
+    def spying_put(camera: str, item: object) -> bool:
+        events.append(("arrives", camera))
+        return put(camera, item)
+
+    def slow_step(*arguments: object, **options: object) -> object:
+        events.append(("starts", options["camera"]))
+        time.sleep(STEP_S)
+        return step(*arguments, **options)
+
+    monkeypatch.setattr(mailbox, "put", spying_put)
+    monkeypatch.setattr(perception, "step", slow_step)
+    return events
+
+
+@contextmanager
+def flood(bench: Bench, cameras: list[str], period_s: float = 0.002) -> Iterator[None]:
+    """Offer each camera's frames far faster than they can be answered."""
+    is_ending = threading.Event()
+    images = {camera: bench.image() for camera in cameras}
+
+    def run() -> None:
+        number = 0
+        while not is_ending.wait(period_s):
+            number += 1
+            for camera, image in images.items():
+                image.header.stamp.sec = 1_800_000_000 + number // 100
+                image.header.stamp.nanosec = number % 100 * 10_000_000
+                bench.send(image, camera)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    is_ending.set()
+    thread.join()
+
+
+def networks() -> dict[int, Network]:
+    gc.collect()
+    # By type(): isinstance() makes some of torch's own objects warn.
+    return {id(thing): thing for thing in gc.get_objects() if issubclass(type(thing), Network)}
+
+
+def test_one_network_for_all_of_them(make_bench) -> None:
+    before = networks().keys()
+    bench = make_bench(cameras=CAMERAS)
+    assert bench.change("configure") and bench.change("activate")
+    for camera in CAMERAS:
+        bench.watch(f"{camera}/depth/image")
+        bench.connect(camera=camera)
+    assert len(bench.node._pipeline.perception.cameras) == 4
+    network = bench.node._pipeline.perception._network
+    assert networks().keys() - before == {id(network)}
+    network = None
+    assert bench.change("deactivate") and bench.change("cleanup")
+    assert networks().keys() <= before
+
+
+def replaced(bench: Bench, camera: str) -> int:
+    return bench.node._cameras[camera].statistics.counts().dropped.get("replaced", 0)
+
+
+def test_a_camera_that_floods_takes_no_more_than_its_turn(bench, events) -> None:
+    others = CAMERAS[1:]
+    with flood(bench, others):
+        bench.wait(lambda: min(replaced(bench, camera) for camera in others) >= 5)
+        for seed in range(8):
+            bench.answer(bench.image(seed), "front/segmentation/mask", "front")
+    waited = []
+    for index, event in enumerate(events):
+        if event == ("arrives", "front"):
+            between = events[index : events.index(("starts", "front"), index)]
+            waited.append(Counter(camera for kind, camera in between if kind == "starts"))
+    assert len(waited) == 8 and any(waited)
+    # Whoever was in line before it goes first, once; nobody twice.
+    assert all(count == 1 for ahead in waited for count in ahead.values())
+    assert replaced(bench, "front") == 0
+
+
+def test_all_that_flood_get_the_same_share(bench, events) -> None:
+    with flood(bench, CAMERAS):
+        bench.wait(lambda: len([1 for kind, _ in events if kind == "starts"]) >= 40)
+    starts = [camera for kind, camera in events if kind == "starts"][8:40]
+    shares = Counter(starts)
+    assert max(shares.values()) - min(shares.values()) <= 2, shares
+
+
+def test_a_camera_that_dies_leaves_its_share_to_the_others(bench, events) -> None:
+    with flood(bench, CAMERAS):
+        bench.wait(lambda: {camera for kind, camera in events if kind == "starts"} == set(CAMERAS))
+    bench.diagnostics.clear()
+    with flood(bench, ["front", "left"]):
+        bench.status("input rear", state="stale")
+        bench.status("input right", state="stale")
+        bench.wait(lambda: not {"rear", "right"} & bench.node._worker.mailbox._slots.keys())
+        events.clear()
+        bench.wait(lambda: len([1 for kind, _ in events if kind == "starts"]) >= 20)
+        for camera in ("front", "left"):
+            assert bench.status(f"input {camera}", state="ok").level == DiagnosticStatus.OK
+    shares = Counter(camera for kind, camera in events if kind == "starts")
+    assert set(shares) == {"front", "left"}
+    assert abs(shares["front"] - shares["left"]) <= 2
+    back = bench.image()
+    back.header.stamp.sec = 1_900_000_000
+    assert bench.answer(back, "rear/segmentation/mask", "rear").header == back.header
+    bench.status("input rear", state="ok")
+
+
+def test_a_camera_that_sends_rubbish_is_the_only_one_to_suffer(bench) -> None:
+    rng = np.random.default_rng(3)
+
+    def rejected() -> int:
+        counts = bench.node._cameras["left"].statistics.counts()
+        return counts.dropped.get("rejected.data_too_short", 0)
+
+    for seed in range(8):
+        before = rejected()
+        bad = spoiled(bench.image(), "half the data", rng)
+        bench.wait(lambda bad=bad, before=before: bench.send(bad, "left") or rejected() > before)
+        image = bench.image(seed)
+        assert bench.answer(image, "front/segmentation/mask", "front").header == image.header
+    left = bench.status("input left", state="rejected")
+    assert left.level == DiagnosticStatus.ERROR
+    front = bench.status("input front", state="ok")
+    assert not any(key.startswith("dropped.rejected") for key in as_dict(front))
+    assert bench.received["left/segmentation/mask"] == []
+
+
+def test_each_camera_has_its_own_account_and_keyframes(bench) -> None:
+    sent = {"front": 3, "rear": 5}
+    before = {camera: answered(bench, camera) for camera in CAMERAS}
+    for camera, count in sent.items():
+        for seed in range(count):
+            bench.answer(bench.image(seed), f"{camera}/segmentation/mask", camera)
+    for camera in CAMERAS:
+        expected = before[camera] + sent.get(camera, 0)
+        values = as_dict(bench.status(f"input {camera}", answered=str(expected)))
+        assert values["topic"] == f"/mila/{camera}/input/image"
+    keyframes = as_dict(bench.diagnostics["mila: keyframes"])
+    assert {f"{camera}.age_frames" for camera in CAMERAS} <= set(keyframes)
+    stamps = [stamp_of(mask) for mask in bench.received["rear/segmentation/mask"]]
+    assert len(stamps) == 5 and stamps == sorted(stamps)
+
+
+def answered(bench: Bench, camera: str) -> int:
+    return bench.node._cameras[camera].statistics.counts().answered
