@@ -80,12 +80,17 @@ def run(arguments: argparse.Namespace) -> int:
             raise MilaError(f"{path} cannot be written: there is no folder {path.parent}; make it")
     if arguments.plot is not None:
         import matplotlib  # noqa: F401  (missing: said before anything is measured)
+    # torch comes with it, which --help can do without.
+    from mila_ros.networks.local_attention import local_attention_in_use
+
     rows, device = _measure(arguments)
     document = {
         "machine": machine(),
         "device": device,
         "threads": arguments.threads or _threads(),
         "rounds": arguments.rounds,
+        # Of engines that run PyTorch; exported graphs hold the tile form.
+        "local_attention": local_attention_in_use(device),
         "versions": versions(),
         "rows": rows,
     }

@@ -15,6 +15,7 @@ from mila_ros import cli
 from mila_ros.benchmark.measure import percentiles
 from mila_ros.benchmark.sides import Side, combinations, gmac
 from mila_ros.errors import MilaError
+from mila_ros.networks.local_attention import local_attention_in_use
 
 SMALL = "multi_task:encoder=resnet18,width=8,decoder_channels=[16,8]"
 
@@ -43,7 +44,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_the_report_says_where_it_was_made(report: dict[str, Any]) -> None:
-    assert report.keys() == {"machine", "device", "threads", "rounds", "versions", "rows"}
+    assert report.keys() == {
+        *("machine", "device", "threads", "rounds", "local_attention", "versions", "rows"),
+    }
+    assert report["local_attention"] == local_attention_in_use("cpu")
     assert (report["device"], report["threads"], report["rounds"]) == ("cpu", 1, 2)
     assert {"processor", "cores", "memory_gib"} <= report["machine"].keys()
     assert {"torch", "mila_ros", "python"} <= report["versions"].keys()

@@ -21,6 +21,7 @@ from mila_ros.networks.local_attention import (
     inter_frame_local_attention,
     inter_frame_local_attention_reference,
     local_attention_backend,
+    local_attention_in_use,
     prepare_local_attention,
     unavailable,
 )
@@ -248,6 +249,7 @@ def test_without_a_working_compiler_tiles_go_on(fresh, monkeypatch, caplog, comp
     monkeypatch.setenv("CXX", compiler)
     maps = random_maps(15, 1, 3, 4, 5, 6, dtype=torch.float32)
     with caplog.at_level(logging.WARNING):
+        assert local_attention_in_use("cpu") == "tiles"
         assert prepare_local_attention("cpu") == "tiles"
         assert prepare_local_attention("cpu") == "tiles"
         result = inter_frame_local_attention(*maps, 3)

@@ -14,7 +14,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .backends import choose, local_attention_backend, prepare_local_attention, unavailable
+from .backends import (
+    choose,
+    local_attention_backend,
+    local_attention_in_use,
+    prepare_local_attention,
+    unavailable,
+)
 from .reference import check, global_attention, inter_frame_local_attention_reference
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "inter_frame_local_attention",
     "inter_frame_local_attention_reference",
     "local_attention_backend",
+    "local_attention_in_use",
     "prepare_local_attention",
     "unavailable",
 ]

@@ -67,9 +67,22 @@ def prepare_local_attention(device: torch.device | str) -> str:
     Returns:
         The name of the implementation that ``inter_frame_local_attention`` will take there.
     """
+    return _ready(device, build=True)
+
+
+def local_attention_in_use(device: torch.device | str) -> str:
+    """The implementation that is taken for a device as things are; nothing is compiled.
+
+    Args:
+        device: Where the maps will be.
+    """
+    return _ready(device, build=False)
+
+
+def _ready(device: torch.device | str, build: bool) -> str:
     kind = torch.device(device).type
     if kind == "cpu" and _selected in ("auto", "cpp"):
-        return "cpp" if cpp.load(build=True) is None else "tiles"
+        return "cpp" if cpp.load(build=build) is None else "tiles"
     if kind == "cuda" and _selected == "triton":
         return "triton" if triton_op.load() is None else "tiles"
     return "tiles"
