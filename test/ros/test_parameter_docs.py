@@ -95,15 +95,28 @@ def test_the_nodes_topics_have_the_types_and_qos_of_the_table(make_bench) -> Non
         (endpoint,) = bench.wait(lambda look=look, topic=topic: look(topic))
         assert endpoint.topic_type.replace("/msg/", "/") == type_name.strip("`")
         assert describe(endpoint.qos_profile) == QOS[promised]
-    services = dict(bench.client.get_service_names_and_types())
-    assert services["/mila/enable"] == ["std_srvs/srv/SetBool"]
-    published = {
+    services = bench.wait(
+        lambda: [
+            types
+            for name, types in bench.client.get_service_names_and_types()
+            if name == "/mila/enable"
+        ]
+    )
+    assert services == [["std_srvs/srv/SetBool"]]
+    expected = {name.removeprefix("~/") for name in missing if name[:2] == "~/"} - {
+        topic.name for topic in topics.INPUTS
+    }
+    # Which node an endpoint belongs to comes in a message of its own, after the endpoint.
+    bench.wait(lambda: "mila" in bench.client.get_node_names())
+    bench.wait(lambda: expected <= published(bench))
+    assert published(bench) == expected
+
+
+def published(bench) -> set[str]:
+    return {
         name.removeprefix("/mila/")
         for name, _ in bench.client.get_publisher_names_and_types_by_node("mila", "/")
         if name.startswith("/mila/") and "transition_event" not in name
-    }
-    assert published == {name.removeprefix("~/") for name in missing if name[:2] == "~/"} - {
-        topic.name for topic in topics.INPUTS
     }
 
 
