@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+MINUTES ?= 10
 
 # .venv brings its own ROS. A sourced distribution would lend it half of another one, and the guard
 # of the ROS wheels would keep them from finding their libraries.
@@ -15,7 +16,7 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 # rclpy does not start where it cannot write a log, and HOME may be missing or read-only.
 export ROS_LOG_DIR ?= $(CURDIR)/$(VENV)/ros_log
 
-.PHONY: help venv lint test demo clean
+.PHONY: help venv lint test fuzz storm load demo clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
@@ -27,6 +28,15 @@ demo: venv  ## run the sample clip through the model and show the result (ARGS="
 
 test: lint  ## lint, then run the tests (ARGS="..." is passed on to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: venv  ## try random inputs for MINUTES (10): conversions, bundles, parameters
+	@MILA_FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest test/fuzz $(ARGS)
+
+storm: venv  ## send 10 000 malformed images of 40 kinds, and as many compressed ones, to the node
+	@MILA_STORM=10000 $(BIN)/python -m pytest test/ros/test_storm.py $(ARGS)
+
+load: venv  ## load the node with four cameras for MINUTES, and check every answer
+	@$(BIN)/python benchmarks/load.py --minutes $(MINUTES) --json out/load.json $(ARGS)
 
 lint: venv  ## check style, format and types
 	@$(BIN)/ruff check .

@@ -42,7 +42,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed", "networks/local_attention/*.cpp"]},
+    package_data={
+        NAME: ["py.typed", "networks/local_attention/*.cpp", "networks/local_attention/*.h"]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -72,7 +74,7 @@ setup(
         "training": ["pyyaml", "tensorboard"],
         "reports": ["matplotlib>=3.7"],
         "datasets": ["h5py", "scipy"],
-        "test": ["pytest", "pyyaml", "ruff", "mypy"],
+        "test": ["hypothesis", "pytest", "pyyaml", "ruff", "mypy"],
     },
     entry_points={
         "console_scripts": [

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each form of inter-frame local attention against ``unfold`` and a plain copy, in turn.
 
-The copy moves as many bytes as reading query, key and value once and writing the result once: no
-form can be faster than that. All maps are taken from a ring of several, as they are between the
-layers of a network, so that none of them is still in the cache from the call before.
+Two floors. The copy moves as many bytes as reading query, key and value once and writing the result
+once. The arithmetic is 2·L²·(query channels + channels) operations a pixel, in float32 whatever the
+maps are, at the rate of a large float32 matrix product. ``over_floor`` is a form's time over the
+larger of the two: no form that does the arithmetic can reach less than 1. All maps are taken from a
+ring of several, as they are between the layers of a network, so that none of them is still in the
+cache from the call before.
 
 ``python benchmarks/local_attention.py --json benchmarks/results/local_attention_cpu.json``
 """
@@ -33,6 +36,7 @@ from mila_ros.networks.local_attention import (
 # Channels of query and value: MILA at 256×512, then two small networks.
 CHANNELS = [(32, 512), (16, 96), (16, 64)]
 HEIGHT, WIDTH = 33, 65
+MATRIX = 768  # side of the matrices whose product shows the rate of arithmetic
 WINDOWS = (5, 3, 7)
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -93,6 +97,9 @@ def measure(
         with local_attention_backend(backend):
             result = inter_frame_local_attention(*ring.nhwc[0], window).float()
         differences[backend] = float(f"{(result - expected).abs().max().item():.1e}")
+    matrix = torch.randn(MATRIX, MATRIX, device=device)
+    query_channels, channels = ring.nchw[0][0].shape[1], ring.nchw[0][2].shape[1]
+    operations = 2 * window**2 * (query_channels + channels) * HEIGHT * WIDTH
     rounds = []
     for n in range(repeat + 2):
         n %= len(ring.nchw)
@@ -100,6 +107,8 @@ def measure(
         times = {b: attend(b, ring.nhwc[n], window, device) for b in backends}
         times["copy"] = milliseconds(lambda t=target, s=source: t.copy_(s), device)
         times["unfold"] = milliseconds(lambda m=ring.nchw[n]: unfold_attention(*m, window), device)
+        product = milliseconds(lambda: matrix @ matrix, device)
+        times["arithmetic"] = product * operations / (2 * MATRIX**3)
         rounds.append(times)
     rounds = rounds[2:]  # after warming up
 
@@ -110,6 +119,9 @@ def measure(
         "ms": {name: median(lambda r, n=name: r[n], 3) for name in rounds[0]},
         "unfold_over": {b: median(lambda r, b=b: r["unfold"] / r[b], 1) for b in backends},
         "over_copy": {b: median(lambda r, b=b: r[b] / r["copy"], 2) for b in backends},
+        "over_floor": {
+            b: median(lambda r, b=b: r[b] / max(r["copy"], r["arithmetic"]), 2) for b in backends
+        },
         "largest_difference": differences,
     }
 

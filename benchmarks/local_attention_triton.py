@@ -30,13 +30,17 @@ MAPS = {"Q", "K", "V", "OUT", "G", "DQ", "DK", "DV"}
 QUERY_CHANNELS, CHANNELS = 32, 512
 
 
-def ptxas() -> str:
+def ptxas(capability: int) -> str:
+    """Triton brings two; the second, for what the first does not know."""
     folder = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
-    return str(next(iter(sorted(folder.glob("ptxas*")))))
+    tools = sorted(folder.glob("ptxas*"))
+    return str(tools[-1] if capability >= 90 else tools[0])
 
 
 def measure(kernel: triton.JITFunction, dtype: torch.dtype, window: int, capability: int) -> dict:
-    constants = {"CQ": QUERY_CHANNELS, "C": CHANNELS, **kernels.configuration(window, dtype)}
+    sizes = kernels.configuration(window, dtype, backward=kernel is not kernels.forward_kernel)
+    constants = {"CQ": QUERY_CHANNELS, "C": CHANNELS, **sizes}
+    options = {"num_warps": constants.pop("num_warps")}
     if "BC" in kernel.arg_names:
         constants["BC"] = 64 if dtype == torch.float32 else 256
     signature, attributes = {}, {}
@@ -49,13 +53,13 @@ def measure(kernel: triton.JITFunction, dtype: torch.dtype, window: int, capabil
             signature[name] = "*" + (TYPES[dtype] if name in MAPS else "fp32")
             attributes[(n,)] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, signature, constants, attributes)
-    compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
+    compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
     ptx = compiled.asm["ptx"]
     with tempfile.NamedTemporaryFile("w", suffix=".ptx") as file:
         file.write(ptx)
         file.flush()
         target = re.search(r"^\.target (\w+)", ptx, re.MULTILINE)[1]
-        command = [ptxas(), "-v", f"--gpu-name={target}", file.name, "-o", "/dev/null"]
+        command = [ptxas(capability), "-v", f"--gpu-name={target}", file.name, "-o", "/dev/null"]
         log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     return {
         "kernel": kernel.__name__,

@@ -7,83 +7,51 @@ ros2 launch mila_ros demo.launch.py rviz:=true
 
 from __future__ import annotations
 
-from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, IncludeLaunchDescription
-from launch.events import Shutdown
-from launch.events.process import ProcessExited
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-SHARE = get_package_share_directory("mila_ros")
+from mila_ros.launch_common import BOOLEAN, argument, end_all, share, shared_argument
+
 HANDED_ON = ("model", "device", "params_file", "rviz")
+PLAYED = {"source": str, "topic": str, "rate": float, "loop": bool}
 
 
 def generate_launch_description() -> LaunchDescription:
-    argument = DeclareLaunchArgument
     perception = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(f"{SHARE}/launch/perception.launch.py"),
+        PythonLaunchDescriptionSource(f"{share()}/launch/perception.launch.py"),
         launch_arguments=[(name, LaunchConfiguration(name)) for name in HANDED_ON],
     )
+    played: dict[str, object] = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, kind in PLAYED.items()
+    }
     camera = Node(
         package="mila_ros",
         executable="camera",
-        parameters=[
-            {
-                "source": ParameterValue(LaunchConfiguration("source"), value_type=str),
-                "topic": ParameterValue(LaunchConfiguration("topic"), value_type=str),
-                "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
-                "loop": ParameterValue(LaunchConfiguration("loop"), value_type=bool),
-                # Nothing is shown to nobody while the model loads.
-                "wait_for_subscribers": 1,
-            }
-        ],
+        # Nothing is shown to nobody while the model loads.
+        parameters=[played | {"wait_for_subscribers": 1}],
         output="screen",
-        on_exit=_shut_down,
+        on_exit=end_all,
     )
-    return LaunchDescription(
-        [
-            argument(
-                "source",
-                default_value=f"{SHARE}/samples/street",
-                description="Folder of images, clip folder, video, webcam (/dev/video0) or bag.",
-            ),
-            argument("topic", default_value="", description="Image topic of a bag with several."),
-            argument(
-                "rate", default_value="0.0", description="Frames a second; 0: the source's own."
-            ),
-            argument(
-                "loop",
-                default_value="true",
-                choices=["true", "false"],
-                description="Start again at the end of the source; false: end with it.",
-            ),
-            argument(
-                "model", default_value="", description="Name of a model or path of its folder."
-            ),
-            argument("device", default_value="", description="auto, cpu, cuda or cuda:N."),
-            argument(
-                "params_file",
-                default_value=f"{SHARE}/config/perception.yaml",
-                description="YAML file with the parameters of the perception node.",
-            ),
-            argument(
-                "rviz",
-                default_value="false",
-                choices=["true", "false"],
-                description="Show input and outputs in RViz.",
-            ),
-            # First: it sets the environment for large images.
-            perception,
-            camera,
-        ]
-    )
-
-
-def _shut_down(_: ProcessExited, context: LaunchContext) -> EmitEvent | None:
-    """End with the source; a second shutdown event is an error to launch_ros."""
-    if context.is_shutdown:
-        return None
-    return EmitEvent(event=Shutdown(reason="the source has ended"))
+    # fmt: off
+    return LaunchDescription([
+        argument("source", f"{share()}/samples/street",
+                 "Folder of images, clip folder, video, webcam (/dev/video0) or bag."),
+        argument("topic", "", "Image topic of a bag with several."),
+        argument("rate", "0.0", "Frames a second; 0: the source's own."),
+        argument("loop", "true", "Start again at the end of the source; false: end with it.",
+                 BOOLEAN),
+        argument("model", "", "Name of a model or path of its folder."),
+        argument("device", "", "auto, cpu, cuda or cuda:N."),
+        argument("params_file", f"{share()}/config/perception.yaml",
+                 "YAML file with the parameters of the perception node."),
+        shared_argument("rviz"),
+        # First: it sets the environment for large images.
+        perception,
+        camera,
+    ])
+    # fmt: on

@@ -7,18 +7,21 @@ ros2 launch mila_ros perception.launch.py input_image:=/front/image_raw rviz:=tr
 
 from __future__ import annotations
 
-import os
 import posixpath
 
-from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import EnvironmentVariable
-from launch_ros.actions import LifecycleNode, Node
-from launch_ros.parameter_descriptions import ParameterValue
+from launch.actions import OpaqueFunction
+from launch_ros.actions import Node
 
-SHARE = get_package_share_directory("mila_ros")
-PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
+from mila_ros.launch_common import (
+    BOOLEAN,
+    argument,
+    input_topics,
+    large_images,
+    perception_node,
+    share,
+    shared_argument,
+)
 
 # What config/perception.rviz shows.
 RVIZ_INPUT = "/image_raw"
@@ -27,111 +30,47 @@ RVIZ_OUTPUTS = ("segmentation/overlay", "depth/image", "motion/mask", "depth/poi
 
 
 def generate_launch_description() -> LaunchDescription:
-    argument = DeclareLaunchArgument
-    boolean = ["true", "false"]
-    return LaunchDescription(
-        [
-            argument("namespace", default_value="", description="Namespace of the node."),
-            argument("name", default_value="mila", description="Name of the node and its topics."),
-            argument(
-                "input_image",
-                default_value="image_raw",
-                description="Topic of the images, without /compressed.",
-            ),
-            argument(
-                "input_camera_info",
-                default_value="",
-                description="Topic of the calibration; empty: camera_info beside the images.",
-            ),
-            argument(
-                "params_file",
-                default_value=f"{SHARE}/config/perception.yaml",
-                description="YAML file with the parameters of the node.",
-            ),
-            argument(
-                "model",
-                default_value="",
-                description="Name of a model or path of its folder; empty: as in params_file.",
-            ),
-            argument(
-                "device",
-                default_value="",
-                description="auto, cpu, cuda or cuda:N; empty: as in params_file.",
-            ),
-            argument(
-                "image_transport",
-                default_value="",
-                choices=["", "raw", "compressed"],
-                description="How the images come; empty: as in params_file.",
-            ),
-            argument(
-                "autostart",
-                default_value="",
-                choices=["", *boolean],
-                description="Configure and activate at the start; empty: as in params_file.",
-            ),
-            argument(
-                "use_sim_time",
-                default_value="false",
-                choices=boolean,
-                description="Take the time from /clock, as with a bag played with --clock.",
-            ),
-            argument(
-                "log_level",
-                default_value="info",
-                choices=["debug", "info", "warn", "error", "fatal"],
-                description="Least severe messages that the node logs.",
-            ),
-            argument(
-                "rviz",
-                default_value="false",
-                choices=boolean,
-                description="Show input and outputs in RViz.",
-            ),
-            # Not for this node alone: without it, what a camera driver sends would be lost.
-            SetEnvironmentVariable(
-                PROFILES,
-                EnvironmentVariable(PROFILES, default_value=f"{SHARE}/config/fastdds.xml"),
-            ),
-            OpaqueFunction(function=_nodes),
-        ]
-    )
+    # fmt: off
+    return LaunchDescription([
+        argument("namespace", "", "Namespace of the node."),
+        argument("name", "mila", "Name of the node and its topics."),
+        argument("input_image", "image_raw", "Topic of the images, without /compressed."),
+        shared_argument("input_camera_info"),
+        argument("params_file", f"{share()}/config/perception.yaml",
+                 "YAML file with the parameters of the node."),
+        shared_argument("model"),
+        shared_argument("device"),
+        argument("image_transport", "", "How the images come; empty: as in params_file.",
+                 ["", "raw", "compressed"]),
+        argument("autostart", "", "Configure and activate at the start; empty: as in params_file.",
+                 ["", *BOOLEAN]),
+        shared_argument("use_sim_time"),
+        argument("log_level", "info", "Least severe messages that the node logs.",
+                 ["debug", "info", "warn", "error", "fatal"]),
+        shared_argument("rviz"),
+        # Not for this node alone: without it, what a camera driver sends would be lost.
+        large_images(),
+        OpaqueFunction(function=_nodes),
+    ])
+    # fmt: on
 
 
 def _nodes(context: LaunchContext) -> list[Node]:
     arguments = context.launch_configurations
-    if not os.path.isfile(arguments["params_file"]):
-        raise FileNotFoundError(
-            f"params_file:={arguments['params_file']} is no file; give the path of a YAML file "
-            "with the node's parameters"
-        )
     name = arguments["name"]
     namespace = posixpath.join("/", arguments.get("ros_namespace", ""), arguments["namespace"])
-    image = arguments["input_image"]
-    camera_info = arguments["input_camera_info"] or posixpath.join(
-        posixpath.dirname(image), "camera_info"
-    )
+    image, camera_info = input_topics(arguments)
     sim_time = {"use_sim_time": True} if arguments["use_sim_time"] == "true" else {}
+    start = {"autostart": arguments["autostart"] == "true"} if arguments["autostart"] else {}
     logger = posixpath.join(namespace, name).strip("/").replace("/", ".")
-
-    # An argument left empty must not hide what the user's own params_file says.
-    given: dict[str, object] = {
-        key: ParameterValue(arguments[key], value_type=str)
-        for key in ("model", "device", "image_transport")
-        if arguments[key]
-    }
-    if arguments["autostart"]:
-        given["autostart"] = arguments["autostart"] == "true"
-
-    perception = LifecycleNode(
-        package="mila_ros",
-        executable="perception",
+    perception = perception_node(
+        arguments,
+        ("model", "device", "image_transport"),
+        start | sim_time,
+        [("~/input/image", image), ("~/input/camera_info", camera_info)],
         name=name,
         namespace=namespace,
-        parameters=[arguments["params_file"], given | sim_time],
-        remappings=[("~/input/image", image), ("~/input/camera_info", camera_info)],
         ros_arguments=["--log-level", f"{logger}:={arguments['log_level']}"],
-        output="screen",
     )
     if arguments["rviz"] == "false":
         return [perception]
@@ -139,7 +78,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     rviz = Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", f"{SHARE}/config/perception.rviz"],
+        arguments=["-d", f"{share()}/config/perception.rviz"],
         parameters=[sim_time],
         remappings=[
             (RVIZ_INPUT, posixpath.join(namespace, image)),

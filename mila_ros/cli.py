@@ -59,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         arguments = _parser(argv).parse_args(argv)
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()  # here, where a closed pipe is no error, and not as Python ends
+        return status
     except MilaError as error:
         return _fail(argv, str(error))
     except ModuleNotFoundError as error:
@@ -97,7 +99,9 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _fail(argv: Sequence[str], sentence: str) -> int:
-    print(f"mila {argv[0]}: {sentence}", file=sys.stderr)
+    # It may quote a file, which is not to command the terminal.
+    shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in sentence)
+    print(f"mila {argv[0]}: {shown}", file=sys.stderr)
     return 1
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mila_ros.arguments import network_size
 from mila_ros.environment import versions
 from mila_ros.errors import MilaError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   mila export --model mila_street --format onnx --out exported
-  mila export --model mila_street --format openvino --tasks depth --size 384x768 --out depth
+  mila export --model mila_street --format openvino --tasks depth --size 768x384 --out depth
 """
 FORMATS = {"onnx": ".onnx", "openvino": ".xml"}
 DESCRIPTION = "export.json"
@@ -47,18 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="name of an installed model, or a folder")
     parser.add_argument("--format", choices=FORMATS, default="onnx", help="default: onnx")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
-    parser.add_argument("--size", type=size, metavar="HxW", help="default: the model's own")
+    parser.add_argument("--size", type=network_size, metavar="WxH", help="default: the model's own")
     parser.add_argument("--tasks", nargs="+", metavar="TASK", help="default: all of the model's")
-
-
-def size(text: str) -> tuple[int, int]:
-    """Height and width of ``HxW``, multiples of 8."""
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if match is None or int(match[1]) % 8 or int(match[2]) % 8:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no size; give height and width in multiples of 8, such as 256x512"
-        )
-    return int(match[1]), int(match[2])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"the model {bundle.name} has no task {unknown[0]!r}; it has "
             f"{', '.join(bundle.task_names)}"
         )
-    height, width = arguments.size or bundle.input_size
+    width, height = arguments.size or bundle.input_size[::-1]
     write = _writer(arguments.format)
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
@@ -156,7 +146,7 @@ def _document(
     bundle: Bundle,
     tasks: tuple[str, ...],
     format_: str,
-    size_: tuple[int, int],
+    size: tuple[int, int],
     graphs: list[dict[str, Any]],
 ) -> dict[str, Any]:
     return {
@@ -164,8 +154,8 @@ def _document(
         "weights_sha256": bundle.weights_sha256,
         "format": format_,
         "image": {
-            "height": size_[0],
-            "width": size_[1],
+            "height": size[0],
+            "width": size[1],
             "layout": "NCHW, RGB, (value / 255 - mean) / std",
             "mean": list(bundle.input.mean),
             "std": list(bundle.input.std),

@@ -110,7 +110,8 @@ def _describe(directory: Path, document: dict[str, Any]) -> str:
     lines.append(f"keyframes  every {document['keyframes']['every']} frames")
     for key in ("accuracy", "training"):
         lines += _tree(key, document[key])
-    return "\n".join(lines)
+    # What is free in form is not to command the terminal.
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
 def _tree(name: str, mapping: dict[str, Any], depth: int = 0) -> list[str]:

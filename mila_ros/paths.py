@@ -60,10 +60,14 @@ def find_model(name_or_path: str | Path) -> Path:
     Raises:
         MilaError: When it is neither.
     """
-    path = Path(name_or_path).expanduser()
-    if (path / DESCRIPTION_FILE).is_file():
-        return path
-    if path.is_dir():
+    try:
+        path = Path(name_or_path).expanduser()
+        if (path / DESCRIPTION_FILE).is_file():
+            return path
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError):  # a name longer than a path may be; ~ of a user that is not
+        is_folder = False
+    if is_folder:
         raise MilaError(f"{path} is no model bundle: it has no {DESCRIPTION_FILE}")
     installed = {model.name: model for model in list_models()}
     if str(name_or_path) in installed:

@@ -23,6 +23,9 @@ import pytest
 # must not depend on this user's cache. The tests of the other implementations name them.
 os.environ["MILA_LOCAL_ATTENTION"] = "tiles"
 
+# The properties in test/fuzz are hypothesis's; without it everything else still runs.
+collect_ignore = [] if importlib.util.find_spec("hypothesis") else ["fuzz"]
+
 NO_ROS = "rclpy is not installed; `make test` brings it, and so does sourcing a ROS 2 distribution"
 
 # Linux hands out no ephemeral ports in these domains' range, and people count from 0.

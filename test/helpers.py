@@ -15,12 +15,11 @@ from torch import nn
 
 from mila_ros.networks import MILA, build_network
 from mila_ros.streaming import save_bundle
-from mila_ros.tasks import DEPTH, MOTION, NORMALS, SEGMENTATION
+from mila_ros.tasks import TASKS
 
 TINY_CLASSES = 5
-TINY_TASKS = {
-    task.name: task for task in (SEGMENTATION.with_channels(TINY_CLASSES), DEPTH, MOTION, NORMALS)
-}
+TINY_TASKS = TASKS | {"segmentation": TASKS["segmentation"].with_channels(TINY_CLASSES)}
+TINY_DEFAULT = ("segmentation", "depth", "motion")
 TINY_NETWORK: dict[str, Any] = {
     "slow": "resnet34",
     "fast": "resnet18",
@@ -35,9 +34,7 @@ TINY_NETWORK: dict[str, Any] = {
 }
 
 
-def tiny_description(
-    tasks: Collection[str] = ("segmentation", "depth", "motion"), name: str = "tiny"
-) -> dict[str, Any]:
+def tiny_description(tasks: Collection[str] = TINY_DEFAULT, name: str = "tiny") -> dict[str, Any]:
     """A bundle's ``model.json`` without ``weights``: input 64×128, keyframe every 3 frames."""
     chosen = [TINY_TASKS[task] for task in tasks]
     sections = {
@@ -81,9 +78,7 @@ def tiny_description(
     return description
 
 
-def tiny_network(
-    tasks: Collection[str] = ("segmentation", "depth", "motion"), seed: int = 0
-) -> MILA:
+def tiny_network(tasks: Collection[str] = TINY_DEFAULT, seed: int = 0) -> MILA:
     """The network of :func:`make_tiny_bundle`: random weights, scaled so that outputs are lively.
 
     On noise, logits vary around 0 by 1.5; those of depth vary around the logarithm of 10 m.
@@ -110,7 +105,7 @@ def tiny_network(
 
 def make_tiny_bundle(
     directory: Path,
-    tasks: Collection[str] = ("segmentation", "depth", "motion"),
+    tasks: Collection[str] = TINY_DEFAULT,
     name: str = "tiny",
     seed: int = 0,
 ) -> Path:

@@ -42,10 +42,14 @@ class Rule(NamedTuple):
 
 
 BASE = {"errors", "paths", "tasks"}
+COMMAND = BASE | {"arguments", "processes", "progress_bar"}
 RULES = {
     "__init__": Rule(set(), set()),
     "errors": Rule(set(), set()),
+    "arguments": Rule(set(), set()),
     "paths": Rule({"errors"}, set()),
+    "processes": Rule({"errors"}, set()),
+    "progress_bar": Rule(set(), {"tqdm"}),
     "tasks": Rule(set(), {"torch"}),
     "environment": Rule(set(), set()),
     "visualization": Rule(set(), {"cv2", "numpy"}),
@@ -54,29 +58,32 @@ RULES = {
     "engines": Rule({"errors", "networks"}, {"torch"}),
     "streaming": Rule(BASE | {"networks", "engines"}, {"cv2", "numpy", "safetensors", "torch"}),
     # cv_bridge, where it is installed, for the rarer encodings.
-    "data": Rule(BASE, {"cv2", "cv_bridge", "numpy", "rosbags", "tqdm"}),
-    "simulation": Rule(BASE | {"data"}, {"cv2", "mujoco", "numpy", "rosbags", "tqdm"}),
+    "data": Rule(COMMAND, {"cv2", "cv_bridge", "numpy", "rosbags", "tqdm"}),
+    "simulation": Rule(COMMAND | {"data"}, {"cv2", "mujoco", "numpy", "rosbags", "tqdm"}),
     "evaluation": Rule(
-        BASE | {"networks", "streaming", "data", "simulation", "visualization"},
+        COMMAND | {"networks", "streaming", "data", "simulation", "visualization"},
         {"cv2", "matplotlib", "numpy", "torch", "tqdm"},
     ),
     "training": Rule(
-        BASE | {"networks", "streaming", "data", "evaluation", "simulation", "visualization"},
+        COMMAND | {"networks", "streaming", "data", "evaluation", "simulation", "visualization"},
         {"cv2", "numpy", "torch", "yaml"},
     ),
     "ros": Rule(
         BASE | {"networks", "streaming", "data", "evaluation", "visualization"},
         ROS | {"cv2", "numpy", "torch"},
     ),
+    "launch_common": Rule(set(), {"ament_index_python", "launch", "launch_ros"}),
     "nodes": Rule({"errors"}, set()),
     "models": Rule(BASE | {"streaming"}, set()),
-    "export_command": Rule(BASE | {"engines", "environment", "networks", "streaming"}, {"torch"}),
+    "export_command": Rule(
+        COMMAND | {"engines", "environment", "networks", "streaming"}, {"torch"}
+    ),
     "benchmark": Rule(
-        BASE | {"networks", "streaming", "evaluation", "environment", "export_command"},
+        COMMAND | {"networks", "streaming", "evaluation", "environment"},
         {"matplotlib", "numpy", "torch", "tqdm"},
     ),
     "demo": Rule(
-        BASE | {"streaming", "data", "environment", "nodes", "visualization"},
+        COMMAND | {"streaming", "data", "environment", "nodes", "visualization"},
         {"cv2", "numpy", "tqdm"},
     ),
     # The subcommands it imports by name, when they are asked for.
@@ -156,6 +163,8 @@ print(sorted(m for m in sys.modules if m in {watched!r}))
 @pytest.mark.parametrize(
     ("module", "allowed"),
     [
+        ("mila_ros.arguments", set()),
+        ("mila_ros.launch_common", set()),
         ("mila_ros.networks", {"torch"}),
         ("mila_ros.streaming", {"torch", "numpy", "cv2", "safetensors"}),
         ("mila_ros.data", {"numpy", "cv2"}),

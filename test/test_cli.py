@@ -3,6 +3,7 @@
 """The command line: exit statuses, one-line errors, and what the models command prints."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -154,10 +155,14 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch,
     assert line == "mila demo: no_such_package is not installed; run: pip install no_such_package"
 
 
-def test_a_closed_pipe_is_no_error(model):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_is_no_error(model, unbuffered):
     code = "from mila_ros import cli; raise SystemExit(cli.main(['models', 'show', 'tiny']))"
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     )
     process.stdout.close()
     assert process.stderr.read() == b""

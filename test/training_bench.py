@@ -31,6 +31,7 @@ MILA: dict[str, Any] = {
     "window": 3,
     "se_reduction": 4,
 }
+ENCODER = {"encoder": "resnet18", "width": 16, "ceil_mode": False, "decoder_channels": [16, 16]}
 STAGE: dict[str, Any] = {"batch": 2, "crop": [32, 64], "zoom": [0.9, 1.1], "learning_rate": 0.01}
 
 
@@ -53,6 +54,14 @@ def document(**changes: Any) -> dict[str, Any]:
         "validate_every": 2,
         "save_every": 2,
     } | changes  # fmt: skip
+
+
+def small(**changes: Any) -> dict[str, Any]:
+    """One stage of a network with one encoder."""
+    return document(**{
+        "network": {"name": "multi_task", "arguments": ENCODER},
+        "stages": single_stage("frames", steps=4),
+    } | changes)  # fmt: skip
 
 
 def config(**changes: Any) -> TrainingConfig:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mila_ros.arguments import count, network_size
 from mila_ros.environment import machine, versions
 from mila_ros.errors import MilaError
-from mila_ros.export_command import size
 
 if TYPE_CHECKING:
     from .sides import Side
@@ -42,24 +42,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--engine", nargs="+", default=["auto"], metavar="NAME[:PRECISION]",
         help="default: auto")  # fmt: skip
     add("--precision", default="fp32", help="where none is given: auto, fp32, bf16, fp16")
-    add("--size", nargs="+", type=size, default=[None], metavar="HxW", help="default: the model's")
-    add("--keyframe-every", nargs="+", type=_count, default=[None], metavar="K",
+    add("--size", nargs="+", type=network_size, default=[None], metavar="WxH",
+        help="default: the model's")  # fmt: skip
+    add("--keyframe-every", nargs="+", type=count, default=[None], metavar="K",
         help="default: the model's, 5 for a network")  # fmt: skip
     add("--tasks", nargs="+", type=_tasks, default=[None], metavar="TASK[,TASK...]",
         help="sets of tasks, or all; default: all")  # fmt: skip
-    add("--cameras", nargs="+", type=_count, default=[1], metavar="N", help="default: 1")
+    add("--cameras", nargs="+", type=count, default=[1], metavar="N", help="default: 1")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
-    add("--threads", type=_count, default=0, help="default: PyTorch's")
-    add("--rounds", type=_count, default=10, help="turns of each side; default: 10")
-    add("--frames", type=_count, default=10, help="of a turn, at least; default: 10")
+    add("--threads", type=count, default=0, help="default: PyTorch's")
+    add("--rounds", type=count, default=10, help="turns of each side; default: 10")
+    add("--frames", type=count, default=10, help="of a turn, at least; default: 10")
     add("--json", type=Path, metavar="FILE", help="write all figures; - prints them")
     add("--plot", type=Path, metavar="FILE", help="draw them, needs matplotlib")
-
-
-def _count(text: str) -> int:
-    if not (text.isdecimal() and 1 <= int(text) <= 100_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100000")
-    return int(text)
 
 
 def _tasks(text: str) -> tuple[str, ...] | None:
@@ -125,7 +120,7 @@ def _measure(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
 
     device = resolve_device(arguments.device)
     settings = {
-        "size": arguments.size,
+        "size": [size and size[::-1] for size in arguments.size],
         "tasks": arguments.tasks,
         "keyframe_every": arguments.keyframe_every,
         "cameras": arguments.cameras,
@@ -168,7 +163,7 @@ def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
             "model": row["model"],
             "engine": row["engine"],
             "precision": row["precision"],
-            "size": f"{row['height']}x{row['width']}",
+            "size": f"{row['width']}x{row['height']}",
             "keyframes": f"K={row['keyframe_every']}",
             "tasks": ",".join(row["tasks"]),
             "cameras": f"{row['cameras']} cameras",
@@ -185,7 +180,7 @@ def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
     wide = max(len(name) for name in [*names, "side"])
-    columns = ("frames/s", "speedup", "key p50", "p99", "between p50", "p99", "GMAC", "MiB")
+    columns = ("frames/s", "speedup", "key p50", "p99", "between p50", "p99", "GMAC", "peak MiB")
     widths = [max(len(column), 8) for column in columns]
     lines = [_line("side", wide, columns, widths)]
     for row, name in zip(rows, names, strict=True):
@@ -195,7 +190,7 @@ def _table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
             for statistic in ("p50", "p99")
         ]
         cells = [f"{row['frames_per_s']:.1f}", f"{row['speedup']:.2f}", *times]
-        cells += [f"{row['gmac']['mean']:.1f}", f"{row['resident_mib']:.0f}"]
+        cells += [f"{row['gmac']['mean']:.1f}", f"{row['peak_mib']:.0f}"]
         lines.append(_line(name, wide, cells, widths))
     return "\n".join(lines)
 

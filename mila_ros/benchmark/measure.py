@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class Runner:
     def __init__(self, side: Side, threads: int) -> None:
         self.side = side
         before = _resident_mib()
+        _forget_peak()
         begin = time.perf_counter()
         self._bundle = side.description()
         self._perception: Perception = side.load(self._bundle, threads)
@@ -55,6 +56,7 @@ class Runner:
         self.frames.clear()
         self.round_s.clear()
         self.resident_mib = _resident_mib() - before
+        self.peak_mib = _peak_mib() - before
 
     @property
     def keyframe_every(self) -> int:
@@ -113,7 +115,11 @@ class Runner:
             "load_s": round(self.load_s, 2),
             "warm_up_s": round(self.warm_up_s, 2),
             "resident_mib": round(self.resident_mib, 1),
+            "peak_mib": round(self.peak_mib, 1),
         }
+        # What the model's card states for the same interval.
+        accuracy = bundle.accuracy.get(f"keyframe_every_{bundle.keyframe_every}")
+        row["accuracy"] = dict(accuracy) if isinstance(accuracy, Mapping) else {}
         if perception.device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(perception.device)
             row["gpu_peak_mib"] = round(peak / 2**20, 1)
@@ -161,6 +167,22 @@ def _without_maps(frame: Frame) -> Frame:
         frame.reset_cause,
         frame.timings_ms,
     )
+
+
+def _forget_peak() -> None:
+    """Let :func:`_peak_mib` begin anew; where the system does not allow it, it does not."""
+    try:
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
+    except OSError:
+        pass
+
+
+def _peak_mib() -> float:
+    """The most memory that this process had since the peak was forgotten."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        (line,) = (line for line in file if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def _resident_mib() -> float:

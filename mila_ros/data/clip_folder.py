@@ -18,8 +18,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,25 +28,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mila_ros.data.clip_description import (
+    WRITTEN_DEPTH_UNIT,
+    ClipError,
+    clip_classes,
+    clip_fps,
+    clip_matrix,
+    clip_size,
+    parse_depth_unit,
+    read_bytes,
+    read_json,
+)
 from mila_ros.data.compressed_images import decode_image, encoded_size
 from mila_ros.data.image_encodings import ImageError, RgbImage
-from mila_ros.errors import MilaError
 
 MOTION_VALUES = (0, 127, 255)
 """Static, unknown, moving."""
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-
-_DEPTH_UNIT = re.compile(
-    r"(?:uint16\s*,\s*)?(?:(?P<mm>millimet(?:re|er)s)|met(?:re|er)s\s*\*\s*(?P<factor>\d+))"
-    r"(?:\s*,\s*0\s*=[^,]*)?"
-)
-WRITTEN_DEPTH_UNIT = "uint16, metres * 256, 0 = unknown"
-"""The unit in which this package writes depth."""
-
-
-class ClipError(MilaError):
-    """A clip folder that is not one, or a file in it that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -89,22 +88,22 @@ class ClipFolder:
         images = tuple(list_images(path / "image"))
         if not images:
             raise ClipError(f"{path} is not a clip folder: it has no .jpg or .png in image/")
-        labels = _read_json(path / "labels.json")
-        camera = _read_json(path / "camera.json")
-        classes, void_id = _classes(path / "labels.json", labels)
+        labels = read_json(path / "labels.json")
+        camera = read_json(path / "camera.json")
+        classes, void_id = clip_classes(path / "labels.json", labels)
         where = path / ("camera.json" if camera else "labels.json")
         head = camera or labels
-        width, height = _size(where, head, images[0])
+        width, height = clip_size(where, head, images[0])
         unit = camera.get("depth")
         return cls(
             path=path,
             width=width,
             height=height,
-            fps=_fps(where, head.get("fps")),
-            intrinsics=_matrix(where, camera, "K", (3, 3)),
+            fps=clip_fps(where, head.get("fps")),
+            intrinsics=clip_matrix(where, camera, "K", (3, 3)),
             frame_id=str(camera.get("frame_id") or "camera_optical"),
             metres_per_unit=None if unit is None else parse_depth_unit(unit, where),
-            poses=_matrix(where, camera, "poses", (len(images), 4, 4)),
+            poses=clip_matrix(where, camera, "poses", (len(images), 4, 4)),
             classes=classes,
             void_id=void_id,
             images=images,
@@ -115,7 +114,7 @@ class ClipFolder:
 
     def encoded(self, index: int) -> bytes:
         """The JPEG or PNG file of a frame, as it is."""
-        return _read_bytes(self.images[index])
+        return read_bytes(self.images[index])
 
     def image(self, index: int) -> RgbImage:
         """The image as rgb uint8 [H, W, 3].
@@ -181,8 +180,11 @@ class ClipFolder:
         path = self._map_path(kind, index)
         if not path.is_file():
             return None
-        data = np.frombuffer(_read_bytes(path), np.uint8)
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        data = np.frombuffer(read_bytes(path), np.uint8)
+        pixels = None
+        with suppress(ImageError):
+            self._check_size(path, *encoded_size(data))  # before a few bytes become gigabytes
+            pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if pixels is None:
             raise ClipError(f"{path} is damaged or not an image")
         if pixels.dtype != dtype or pixels.ndim != 2:
@@ -190,15 +192,17 @@ class ClipFolder:
                 f"{path} must be a {np.dtype(dtype).name} picture of one channel, "
                 f"not {pixels.dtype.name} of {1 if pixels.ndim == 2 else pixels.shape[2]}"
             )
-        return self._checked(path, pixels)
+        return pixels
 
     def _checked(self, path: Path, pixels: NDArray[Any]) -> NDArray[Any]:
-        height, width = pixels.shape[:2]
+        self._check_size(path, pixels.shape[1], pixels.shape[0])
+        return pixels
+
+    def _check_size(self, path: Path, width: int, height: int) -> None:
         if (width, height) != (self.width, self.height):
             raise ClipError(
                 f"{path} is {width}x{height}, but the clip is {self.width}x{self.height}"
             )
-        return pixels
 
 
 def is_clip_folder(path: Path) -> bool:
@@ -211,6 +215,7 @@ def list_images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     files = (file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    files = (file for file in files if file.is_file())  # a pipe would be waited for
     return sorted(files, key=lambda file: _natural(file.name))
 
 
@@ -221,91 +226,11 @@ def read_image(path: Path) -> RgbImage:
         ClipError: It cannot be read.
     """
     try:
-        return decode_image(_read_bytes(path))
+        return decode_image(read_bytes(path))
     except ImageError as error:
         raise ClipError(f"{path} cannot be read. {error}") from error
-
-
-def parse_depth_unit(text: object, where: Path) -> float:
-    """Metres per unit of a depth map, from a text such as ``uint16, metres * 256, 0 = unknown``.
-
-    Raises:
-        ClipError: Neither ``millimetres`` nor ``metres * FACTOR``.
-    """
-    match = _DEPTH_UNIT.fullmatch(text.strip().lower()) if isinstance(text, str) else None
-    if match is None or match["factor"] is not None and int(match["factor"]) == 0:
-        raise ClipError(
-            f"{where} gives the depth as {text!r}; it must be "
-            '"uint16, millimetres, 0 = unknown" or "uint16, metres * FACTOR, 0 = unknown"'
-        )
-    return 0.001 if match["mm"] else 1.0 / int(match["factor"])
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
     parts = re.split(r"(\d+)", name)
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ClipError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _read_json(path: Path) -> dict[str, object]:
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(_read_bytes(path))
-    except ValueError as error:
-        raise ClipError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ClipError(f"{path} must hold a JSON object")
-    return content
-
-
-def _size(where: Path, head: dict[str, object], first: Path) -> tuple[int, int]:
-    if "width" in head or "height" in head:
-        width, height = head.get("width"), head.get("height")
-        if type(width) is not int or type(height) is not int or min(width, height) < 1:
-            raise ClipError(f"{where} must give width and height as whole numbers over 0")
-        return width, height
-    try:
-        return encoded_size(_read_bytes(first))
-    except ImageError as error:
-        raise ClipError(f"{first} cannot be read. {error}") from error
-
-
-def _fps(where: Path, fps: object) -> float | None:
-    if fps is None:
-        return None
-    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < 10_000:
-        raise ClipError(f"{where} gives the fps as {fps!r}; it must be a number over 0, or null")
-    return float(fps)
-
-
-def _classes(where: Path, labels: dict[str, object]) -> tuple[tuple[str, ...], int]:
-    classes = labels.get("classes", [])
-    void_id = labels.get("void", 255)
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise ClipError(f"{where} must give the classes as a list of names")
-    if type(void_id) is not int or not 0 <= void_id <= 255 or void_id < len(classes):
-        raise ClipError(f"{where} must give void as an id in 0..255 that no class has")
-    return tuple(classes), void_id
-
-
-def _matrix(
-    where: Path, camera: dict[str, object], key: str, shape: tuple[int, ...]
-) -> NDArray[np.float64] | None:
-    value = camera.get(key)
-    if value is None:
-        return None
-    try:
-        matrix = np.array(value, np.float64)
-    except (TypeError, ValueError):
-        matrix = np.empty(0)
-    if matrix.shape != shape or not np.isfinite(matrix).all():
-        size = " x ".join(str(side) for side in shape)
-        raise ClipError(f"{where} must give {key} as {size} finite numbers, or null")
-    return matrix

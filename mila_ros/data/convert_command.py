@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mila_ros.data.clip_folder import ClipFolder
 from mila_ros.data.clip_to_bag import write_clip_bag
 from mila_ros.errors import MilaError
+from mila_ros.progress_bar import shown
 
 _EXAMPLES = """\
 The bag has /camera/image_raw and /camera/camera_info, and what the clip knows of its pixels:
@@ -56,15 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
     frames = write_clip_bag(
         clip, arguments.bag, is_compressed=arguments.compressed, has_points=arguments.points
     )
-    written = sum(1 for _ in _shown(frames, len(clip)))
+    written = sum(1 for _ in shown(frames, "frame", len(clip)))
     print(f"{arguments.bag}: {written} frames of {clip.width}x{clip.height}")
     return 0
-
-
-def _shown(frames: Iterator[int], total: int) -> Iterable[int]:
-    """The frames as they are written, behind a progress bar when someone is looking."""
-    if not sys.stderr.isatty():
-        return frames
-    from tqdm import tqdm
-
-    return tqdm(frames, total=total, unit="frame")

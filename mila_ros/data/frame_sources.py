@@ -14,7 +14,8 @@ from pathlib import Path
 
 import cv2
 
-from mila_ros.data.bags import BagSource, is_bag
+from mila_ros.data.bag_source import BagSource
+from mila_ros.data.bags import is_bag
 from mila_ros.data.clip_folder import ClipFolder, is_clip_folder, list_images
 from mila_ros.data.frames import Calibration, FrameSource, SourceError, SourceFrame
 from mila_ros.data.image_encodings import RgbImage

@@ -26,7 +26,8 @@ class SourceError(MilaError):
 class Calibration:
     """A camera's calibration, field by field as in ``sensor_msgs/CameraInfo``.
 
-    ``k`` of zeros (`NO_CALIBRATION`) says that the camera is not calibrated.
+    It is of images of ``width`` x ``height``: a region of interest and binning are worked into
+    the matrices. ``k`` of zeros (`NO_CALIBRATION`) says that the camera is not calibrated.
     """
 
     width: int
@@ -42,6 +43,22 @@ class Calibration:
         """An undistorted camera with the matrix K [3, 3]."""
         projection = np.hstack([intrinsics, np.zeros((3, 1))])
         return cls(width, height, tuple(intrinsics.ravel()), tuple(projection.ravel()))
+
+    def matrix(self, width: int, height: int) -> NDArray[np.float64] | None:
+        """The pinhole [3, 3] of the rectified image at this size, None where nothing is known.
+
+        P's, which is that of the rectified image, and K's where P is empty.
+        """
+        for values, columns in ((self.p, 4), (self.k, 3)):
+            if len(values) != 3 * columns:
+                continue
+            rows = np.array(values).reshape(3, columns)
+            numbers = rows[[0, 1, 0, 1], [0, 1, 2, 2]]
+            if np.isfinite(numbers).all() and (numbers[:2] > 0).all():
+                scale = np.array([width / (self.width or width), height / (self.height or height)])
+                (fx, fy), (cx, cy) = numbers[:2] * scale, numbers[2:] * scale
+                return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+        return None
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ def points_xyz(message: Any) -> NDArray[np.float32]:
     width, height, step = message.width, message.height, message.point_step
     row_step = message.row_step or width * step
     data = np.frombuffer(memoryview(message.data), np.uint8)
-    if data.size < row_step * height or row_step < width * step or step < max(offsets.values()) + 4:
+    is_short = data.size < row_step * height or row_step < width * step
+    # NumPy counts the bytes of a record in a C int.
+    if is_short or not max(offsets.values()) + 4 <= step < 2**31:
         raise PointCloudError(
             f"A point cloud of {width}x{height} points of {step} bytes has {data.size} bytes "
             f"in rows of {row_step}."

@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..errors import EngineError
 from ..networks import Network, State
+from ..networks.propagation import Source
 from . import openvino_engine
 from .base import Engine, log
 from .eager import EagerEngine
+
+Result = TypeVar("Result")
 
 
 class AutoEngine(Engine):
@@ -50,12 +54,20 @@ class AutoEngine(Engine):
         tasks: Collection[str] | None,
         precision: str,
     ) -> tuple[dict[str, Tensor], State]:
+        return self._compute(
+            lambda engine: engine(image, state, keyframe=keyframe, tasks=tasks, precision=precision)
+        )
+
+    def sources(self, image: Tensor, *, precision: str) -> Mapping[str, Source]:
+        return self._compute(lambda engine: engine.sources(image, precision=precision))
+
+    def _compute(self, compute: Callable[[Engine], Result]) -> Result:
         try:
-            return self._engine(image, state, keyframe=keyframe, tasks=tasks, precision=precision)
+            return compute(self._engine)
         except EngineError as error:
             log.warning("%s; the engine is eager from now on", error)
             self._use(EagerEngine(self.network, self.device))
-        return self._engine(image, state, keyframe=keyframe, tasks=tasks, precision=precision)
+        return compute(self._engine)
 
     def keep_only(self, precision: str) -> None:
         self._engine.keep_only(precision)

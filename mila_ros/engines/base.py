@@ -9,7 +9,8 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,8 +18,9 @@ from torch import Tensor
 
 from ..errors import EngineError
 from ..networks import Network, State
+from ..networks.propagation import Source
 from .flat import FlatFunction
-from .parts import Part, in_parts
+from .parts import Part, in_parts, sources_in_parts
 from .trees import Tree, leaves
 
 Graph = Callable[[Sequence[Tensor]], Sequence[Tensor]]
@@ -72,6 +74,14 @@ class Engine(ABC):
             ValueError: As the network does.
         """
 
+    @abstractmethod
+    def sources(self, image: Tensor, *, precision: str) -> Mapping[str, Source]:
+        """``state.key`` after MILA's ``network(image, keyframe=True)``; nothing is decoded.
+
+        Raises:
+            EngineError: As a call.
+        """
+
     def keep_only(self, precision: str) -> None:  # noqa: B027
         """Free what was compiled for other number formats."""
 
@@ -105,20 +115,22 @@ class GraphEngine(Engine):
         tasks: Collection[str] | None,
         precision: str,
     ) -> tuple[dict[str, Tensor], State]:
-        size = tuple(image.shape)
-
-        def run(part: Part, *arguments: Tree) -> Tree:
-            shapes = tuple((name, tensor.shape) for name, tensor in leaves(arguments))
-            function, graph = self._graph(size, (part, precision, shapes), arguments)
-            return function.restore(arguments, graph(function.pick(arguments)))
-
+        run = partial(self._run, tuple(image.shape), precision)
         return in_parts(self.network, run, image, state, keyframe, tasks)
+
+    def sources(self, image: Tensor, *, precision: str) -> Mapping[str, Source]:
+        return sources_in_parts(partial(self._run, tuple(image.shape), precision), image)
 
     def keep_only(self, precision: str) -> None:
         with self._lock:
             for graphs in self._graphs.values():
                 for key in [key for key in graphs if key[1] != precision]:
                     del graphs[key]
+
+    def _run(self, size: tuple[int, ...], precision: str, part: Part, *arguments: Tree) -> Tree:
+        shapes = tuple((name, tensor.shape) for name, tensor in leaves(arguments))
+        function, graph = self._graph(size, (part, precision, shapes), arguments)
+        return function.restore(arguments, graph(function.pick(arguments)))
 
     def _graph(
         self, size: tuple[int, ...], key: tuple[Part, str, Any], arguments: Tree

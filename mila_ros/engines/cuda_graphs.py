@@ -71,7 +71,9 @@ class _Recording:
                 function(*self._inputs)
         main.wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.inference_mode(), torch.cuda.graph(self._graph):
+        # The slow network may be at work in another thread, whose calls are none of this one's.
+        recording = torch.cuda.graph(self._graph, capture_error_mode="thread_local")
+        with torch.inference_mode(), recording:
             self._outputs = function(*self._inputs)
 
     def __call__(self, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from ..networks import Network, State
 from ..networks.local_attention import local_attention_backend
+from ..networks.propagation import Source
 from .base import Engine, Graph, GraphEngine, example
 from .flat import FlatFunction
+from .parts import sources_in_parts
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -48,6 +50,10 @@ class EagerEngine(Engine):
     ) -> tuple[dict[str, Tensor], State]:
         with autocast(self.device, precision):
             return self.network(image, state, keyframe=keyframe, tasks=tasks)
+
+    def sources(self, image: Tensor, *, precision: str) -> Mapping[str, Source]:
+        with autocast(self.device, precision):
+            return sources_in_parts(lambda part, *given: part(self.network, *given), image)
 
 
 class CompileEngine(GraphEngine):

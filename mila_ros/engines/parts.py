@@ -20,8 +20,13 @@ from ..networks.decoder import Branch
 from ..networks.propagation import Source
 from .trees import Tree
 
-ENCODE, DECODE, STEP = "encode", "decode", "step"
-ARGUMENTS = {ENCODE: ("image",), DECODE: ("encoded", "image", "state"), STEP: ("image", "state")}
+ENCODE, SOURCES, DECODE, STEP = "encode", "sources", "decode", "step"
+ARGUMENTS = {
+    ENCODE: ("image",),
+    SOURCES: ("encoded", "image"),
+    DECODE: ("encoded", "image", "state"),
+    STEP: ("image", "state"),
+}
 """What each kind of part is given, in order."""
 
 Sources = Mapping[str, Source]
@@ -52,10 +57,10 @@ class Part(NamedTuple):
     """A function of tensors, of those that make up a network's step.
 
     Attributes:
-        kind: ``encode`` (image to features), ``decode`` (features and state to logits and
-            state) or ``step`` (all of it).
+        kind: ``encode`` (image to features), ``sources`` (features to what other frames receive),
+            ``decode`` (features and state to logits and state) or ``step`` (all of it).
         keyframe: Which encoder, and which way to fuse.
-        tasks: Whose logits; empty for ``encode``.
+        tasks: Whose logits; empty where there are none.
     """
 
     kind: str
@@ -75,7 +80,7 @@ class Part(NamedTuple):
                 :class:`Streamed`.
 
         Returns:
-            ``encode``: :class:`Encoded`. Else: :class:`Decoded`.
+            ``encode``: :class:`Encoded`. ``sources``: by branch. Else: :class:`Decoded`.
         """
         if self.kind == STEP:
             image, state = arguments
@@ -88,6 +93,12 @@ class Part(NamedTuple):
             (image,) = arguments
             detail = network.detail(image) if network.detail is not None else None
             return Encoded(network.encode(image, self.keyframe), detail)
+        if self.kind == SOURCES:
+            encoded, image = arguments
+            branches = cast("Mapping[str, Branch]", network.branches)
+            return {
+                name: branch.source(encoded.features, image) for name, branch in branches.items()
+            }
         encoded, image, state = arguments
         logits, new = network.decode(
             encoded.features, State(*state), self.keyframe, self.tasks, image, encoded.detail
@@ -133,3 +144,10 @@ def in_parts(
         key |= decoded.state.key
         last |= decoded.state.last
     return logits, State(key, last)
+
+
+def sources_in_parts(run: Run, image: Tensor) -> Sources:
+    """``state.key`` after MILA's ``network(image, keyframe=True)``, of all branches."""
+    encoded = run(Part(ENCODE, keyframe=True), image)
+    sources: Sources = run(Part(SOURCES, keyframe=True), encoded, image)
+    return sources

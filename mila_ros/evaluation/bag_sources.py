@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mila_ros.data.bag_messages import DEPTH, LABEL_INFO, MASK, MOTION, POINTS, TF_STATIC
-from mila_ros.data.bags import BagSource, is_bag, open_bag
+from mila_ros.data.bag_source import BagSource
+from mila_ros.data.bags import is_bag, open_bag
 from mila_ros.data.datasets.labels import VOID
 from mila_ros.data.frames import Calibration, SourceError
 from mila_ros.data.read_ahead import ReadAhead
@@ -44,6 +45,7 @@ class BagTruthSource:
         truth_topics: Those of them that the bag has.
         tolerance_ns: Most by which stamps of a frame and its truth may differ.
         images: How many there are.
+        size: Width and height of the first.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class BagTruthSource:
     truth_topics: tuple[str, ...]
     tolerance_ns: int
     images: int
+    size: tuple[int, int]
 
     stills = False
 
@@ -64,8 +67,10 @@ class BagTruthSource:
 
     @property
     def focal_px(self) -> float | None:
-        focal = self.calibration.k[0] if self.calibration is not None else 0.0
-        return float(focal) if focal > 0 else None
+        if self.calibration is None:
+            return None
+        matrix = self.calibration.matrix(*self.size)
+        return None if matrix is None else float(matrix[0, 0])
 
     def __len__(self) -> int:
         return self.images
@@ -156,6 +161,7 @@ def open_bag_source(
         truth_topics=tuple(here),
         tolerance_ns=round(tolerance_s * 1e9),
         images=counts[camera.topic],
+        size=next(iter(camera)).size(),
     )
 
 
@@ -189,5 +195,5 @@ def _classes(path: Path, reader: Any) -> tuple[str, ...]:
     try:
         taxonomy = json.loads((path / RECIPE_FILE).read_text())["classes"]
         return TAXONOMIES[taxonomy].classes
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ()

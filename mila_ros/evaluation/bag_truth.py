@@ -20,7 +20,7 @@ from mila_ros.data.point_clouds import points_xyz, project
 from mila_ros.data.transforms import StaticTransforms
 from mila_ros.errors import MilaError
 
-from .scores import Truth
+from .truth import Truth
 
 _PATIENCE_NS = 1_000_000_000  # by which a truth may be recorded after later truth
 
@@ -127,8 +127,8 @@ class TruthReader:
     def _depth(self, topic: str, message: Any, size: tuple[int, int]) -> NDArray[np.float32]:
         if topic == DEPTH:
             return depth_map(message)
-        camera = self.calibration
-        if camera is None or not camera.k[0] > 0:
+        camera = None if self.calibration is None else self.calibration.matrix(size[1], size[0])
+        if camera is None:
             raise SourceError(f"{self.path} has {POINTS}, but no camera_info to project them by")
         transform = self.transforms.lookup(self.frame_id, message.header.frame_id)
         if transform is None:
@@ -137,7 +137,7 @@ class TruthReader:
                 f"{self.frame_id} on {TF_STATIC}; record it, or depth images"
             )
         points = points_xyz(message) @ transform[:3, :3].T + transform[:3, 3]
-        return project(points, np.array(camera.k).reshape(3, 3), size[1], size[0])
+        return project(points, camera, size[1], size[0])
 
     def _where(self, topic: str, message: Any) -> str:
         return f"the message of {topic} at {stamp_ns_of(message) / 1e9:.3f} s in {self.path}"

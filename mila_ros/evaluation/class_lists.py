@@ -3,7 +3,7 @@
 """Which list of classes predictions and truth are compared in, and how their ids get there.
 
 Classes are mapped by name: Cityscapes' 19 to its 7 categories and to CamVid's 11, CamVid's 11 to
-the 7 categories, and any list to one with the same names in another order.
+the 7 categories, NYUv2's 40 to its 13, and any list to one with the same names in another order.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from mila_ros.data.datasets.labels import (
     TO_CITYSCAPES7,
     VOID,
 )
+from mila_ros.data.datasets.nyu_labels import NYU40, TO_NYU13
 from mila_ros.errors import MilaError
 
-TAXONOMIES = {t.name: t for t in (CITYSCAPES19, CAMVID11, CITYSCAPES7, NYU13)}
+TAXONOMIES = {t.name: t for t in (CITYSCAPES19, CAMVID11, CITYSCAPES7, NYU13, NYU40)}
 
 # A cyclist with the bicycle is one class in CamVid; most of its pixels are a rider's.
 _CAMVID11_TO_CITYSCAPES7 = {
@@ -45,6 +46,7 @@ _TABLES = {
     (CITYSCAPES19.name, CITYSCAPES7.name): TO_CITYSCAPES7,
     (CITYSCAPES19.name, CAMVID11.name): TO_CAMVID11,
     (CAMVID11.name, CITYSCAPES7.name): _CAMVID11_TO_CITYSCAPES7,
+    (NYU40.name, NYU13.name): TO_NYU13,
 }
 
 

@@ -25,8 +25,8 @@ def evaluate_clips(
         max_m: True depth beyond this is left out.
 
     Returns:
-        Metrics of ``all`` frames, per ``age_N`` since the keyframe, and the ``class_iou`` by name.
-        A metric without labels to stand on is NaN.
+        Metrics of ``all`` labelled frames, per ``age_N`` since the keyframe, and the ``class_iou``
+        by name. A metric without labels to stand on is NaN.
 
     Raises:
         MilaError: A clip cannot be read, or has labels that cannot be compared.
@@ -50,6 +50,8 @@ def evaluate_clips(
                 stamp_ns=labelled_frame.stamp_ns,
                 focal_px=source.focal_px,
             )
+            if labelled_frame.truth.is_empty:
+                continue
             of_age = scores.setdefault(frame.keyframe_age, Scores(scheme))
             for score in (everything, of_age):
                 score.update(frame, labelled_frame.truth, source.classes)

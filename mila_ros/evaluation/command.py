@@ -7,7 +7,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mila_ros.errors import MilaError
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from mila_ros.networks import Network
     from mila_ros.streaming import Bundle
 
-    from .play import Plan, Played
+    from .papers.protocol import Protocol
+    from .plan import Plan, Played
     from .sources import LabelledSource
 
 __all__ = ["configure", "run"]
@@ -33,18 +35,23 @@ def run(arguments: argparse.Namespace) -> int:
     from mila_ros.paths import find_model
     from mila_ros.streaming import load_bundle
 
-    from .gather import cache_folder, gather, progress
+    from .gather import cache_folder, progress
     from .play import Player
     from .pool import Machine, play_all
+    from .protocol_runs import LIST, compared, listing, measured
+    from .protocols import comparison_table, protocol
     from .report import write_report
     from .results import document, notes, tables, write_json
 
+    if arguments.protocol == LIST:
+        print(listing())
+        return 0
+    named = None if arguments.protocol is None else protocol(arguments.protocol)
     _check(arguments)
     model = find_model(arguments.model)
     bundle, network = load_bundle(model)
     with cache_folder(arguments) as cache:
-        sources, settings = gather(arguments, bundle, cache)
-        plan = _plan(arguments, bundle, network, sources)
+        sources, plan, settings = _run_of(arguments, named, bundle, network, cache)
         player = Player(
             bundle, network, plan, arguments.device, arguments.precision, arguments.threads
         )
@@ -55,6 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
             played = play_all(player, machine, sources, arguments.jobs, bar.update)
         if network.slow_only:
             settings["keyframes"] = "every frame of this network is a keyframe"
+        elif plan.keyframe_lag:
+            lag = f"{plan.keyframe_lag} frame{'s' if plan.keyframe_lag > 1 else ''}"
+            settings["keyframes"] = f"the slow network runs beside the frames, {lag} late"
         settings |= {
             "device": str(player.perception.device),
             "precision": precision,
@@ -62,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         }
         _check_measured(played, bundle)
         content = document(bundle, plan, played, settings)
+        if named is not None:
+            content["protocol"] = compared(named, content)
         if arguments.report is not None:
             write_report(arguments.report, content, player, sources, played)
     if str(arguments.json) == "-":
@@ -70,15 +82,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         write_json(content, arguments.json)
     print("\n".join(notes(content)) + "\n\n" + tables(content))
+    if named is not None:
+        print("\n" + comparison_table(named, measured(content), bundle.name))
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse now what would fail when the work is done."""
+    from .protocol_runs import check_options
     from .report import check_report
 
-    if arguments.simulated is None and not arguments.bags and not arguments.clips:
-        raise MilaError("there is nothing to evaluate on; give bags, --clips or --simulated")
+    check_options(arguments)
+    sources = arguments.bags, arguments.clips, arguments.simulated, arguments.protocol
+    if not any(sources):
+        raise MilaError(
+            "there is nothing to evaluate on; give bags, --clips, --simulated or --protocol"
+        )
     if arguments.simulated is not None and arguments.seeds is None:
         raise MilaError("--simulated needs seeds, such as --seeds 950000-950039")
     if arguments.report is not None:
@@ -97,6 +116,23 @@ def _check_measured(played: Sequence[Played], bundle: Bundle) -> None:
         )
 
 
+def _run_of(
+    arguments: argparse.Namespace,
+    named: Protocol | None,
+    bundle: Bundle,
+    network: Network,
+    cache: Path,
+) -> tuple[Sequence[LabelledSource], Plan, dict[str, Any]]:
+    """What to play, how, and what is to be said about it."""
+    from .gather import gather
+    from .protocol_runs import protocol_run
+
+    if named is not None:
+        return protocol_run(named, arguments.data, bundle, network)
+    sources, settings = gather(arguments, bundle, cache)
+    return sources, _plan(arguments, bundle, network, sources), settings
+
+
 def _plan(
     arguments: argparse.Namespace,
     bundle: Bundle,
@@ -104,7 +140,7 @@ def _plan(
     sources: Sequence[LabelledSource],
 ) -> Plan:
     from .class_lists import TAXONOMIES, ClassList, check_coarser, common_classes
-    from .play import Plan
+    from .plan import Plan
     from .scores import Scheme
 
     predicted = tuple(label.name for label in bundle.labels)
@@ -120,12 +156,13 @@ def _plan(
     intervals = tuple(dict.fromkeys(arguments.keyframe_every or [bundle.keyframe_every]))
     # Every frame of such a network is a keyframe, whatever is asked for.
     intervals = (1,) if network.slow_only else intervals
-    plan = Plan(scheme, intervals, arguments.offsets, arguments.static_scene)
+    lag = 0 if network.slow_only else arguments.keyframe_lag
+    plan = Plan(scheme, intervals, arguments.offsets, arguments.static_scene, lag)
     for source in sources:
         if len(source) <= plan.lead and not source.stills:
             raise MilaError(
                 f"{source.name} has {len(source)} frames, of which none has {plan.lead} before "
-                f"it, as a keyframe every {plan.lead + 1} needs; give a smaller --keyframe-every, "
+                f"it, as keyframes every {max(intervals)} need; give a smaller --keyframe-every, "
                 "or --offsets stream"
             )
     return plan

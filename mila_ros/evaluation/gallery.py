@@ -7,9 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mila_ros.streaming import Frame
 from mila_ros.visualization import (
@@ -23,7 +21,9 @@ from mila_ros.visualization import (
 )
 
 from .class_lists import TAXONOMIES, ClassList, id_table
-from .play import Played, Player, Scored
+from .painting import PAINT, depth_error, thick
+from .plan import Played, Scored
+from .play import Player
 from .sources import LabelledFrame, LabelledSource
 
 _RANKED_BY = {  # by which figure of a frame, and whether more is better
@@ -32,11 +32,12 @@ _RANKED_BY = {  # by which figure of a frame, and whether more is better
     "depth/rel_error_aligned": False,
     "normals/mean_angle": False,
     "motion/false_share": False,
+    "human_parts/miou": True,
+    "saliency/max_miou": True,
+    "edges/ods_f": True,
 }
 _APART = 5  # frames between two pictures of one source
-_NEAREST_M = 1.0
-_SPARSE = 0.2  # share of known pixels under which true depth is drawn thicker
-_MOST_ERROR = 0.5
+_NEAREST_M, _FARTHEST_M = 1.0, 100.0
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,12 @@ def _sheet(
             Panel("true classes (black: unlabelled)", colorize_segmentation(true, lut)),
         ]
     if found.depth is not None and truth.depth is not None:
-        depth_range = (_NEAREST_M, scheme.max_depth_m)
+        depth_range = (_NEAREST_M, min(scheme.max_depth_m, _FARTHEST_M))
         known = np.where(truth.depth <= scheme.max_depth_m, truth.depth, np.nan)
         panels += [
-            Panel("relative depth error, white: 50 % or more", _error(found.depth, known)),
+            Panel("relative depth error, white: 50 % or more", depth_error(found.depth, known)),
             Panel("predicted depth", colorize_depth(found.depth, *depth_range)),
-            Panel("true depth", colorize_depth(_thick(known), *depth_range)),
+            Panel("true depth", colorize_depth(thick(known), *depth_range)),
         ]
     if found.motion is not None and truth.motion is not None:
         wrong = ((found.motion != truth.motion) & (truth.motion != 127)).astype(np.uint8) * 255
@@ -140,12 +141,14 @@ def _sheet(
             Panel("predicted motion", overlay_motion(image, found.motion)),
             Panel("true motion", overlay_motion(image, truth.motion)),
         ]
-    if found.normals is not None and truth.normals is not None:
-        panels += [
-            Panel("image", image),
-            Panel("predicted normals", _normals(found.normals)),
-            Panel("true normals", _normals(truth.normals)),
-        ]
+    for name, (paint_said, paint_true) in PAINT.items():
+        said, true = getattr(found, name), getattr(truth, name)
+        if said is not None and true is not None:
+            panels += [
+                Panel("image", image),
+                Panel(f"predicted {name.replace('_', ' ')}", paint_said(said)),
+                Panel(f"true {name.replace('_', ' ')}", paint_true(true)),
+            ]
     return side_by_side(
         panels or [Panel("image", image)],
         f"frame {labelled.index}, {found.keyframe_age} after the keyframe",
@@ -163,25 +166,3 @@ def _colors(player: Player, classes: ClassList) -> list[tuple[int, int, int]]:
     known = TAXONOMIES.get(classes.name)
     named = own if known is None else dict(zip(known.classes, known.colors, strict=True)) | own
     return [named.get(name, (128, 128, 128)) for name in classes.classes]
-
-
-def _error(predicted: NDArray[np.float32], true: NDArray[np.float32]) -> Picture:
-    with np.errstate(invalid="ignore"):
-        relative = np.abs(predicted - true) / true
-    # Where there is truth and no answer, the error is as large as any.
-    relative = np.where(np.isfinite(true) & ~np.isfinite(relative), _MOST_ERROR, relative)
-    grey = np.nan_to_num(_thick(relative) / _MOST_ERROR, nan=0.0).clip(0, 1) * 255
-    return cv2.merge([grey.astype(np.uint8)] * 3)
-
-
-def _thick(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sparse values drawn larger, so that they can be seen in a small picture."""
-    known = np.isfinite(values)
-    if known.mean() > _SPARSE:
-        return values
-    grown = cv2.dilate(np.where(known, values, 0).astype(np.float32), np.ones((5, 5), np.uint8))
-    return np.where(grown > 0, grown, np.float32(np.nan))
-
-
-def _normals(normals: NDArray[np.float32]) -> Picture:
-    return np.nan_to_num((normals + 1) * 127.5, nan=0.0).clip(0, 255).astype(np.uint8)

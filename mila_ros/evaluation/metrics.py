@@ -4,7 +4,8 @@
 
 Keys name their convention. Each class takes frames with ``update``, takes in what another process
 has counted with ``merge``, and gives figures with ``result``; a figure without any pixel to stand
-on is NaN. `geometry_metrics` has those of depth and normals.
+on is NaN. `depth_metrics`, `normals_metrics`, `threshold_metrics` (edges and saliency) and
+`consistency` (segmentation over time) have the others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ UNKNOWN_MOTION = 127
 
 
 class SegmentationMetrics:
-    """Intersection over union, in the three conventions of the literature, and pixel accuracy.
+    """Intersection over union in the three conventions of the literature, and accuracies.
 
     ``segmentation/miou``
         One confusion matrix over the labelled pixels of all images, then the mean over the
@@ -30,22 +31,28 @@ class SegmentationMetrics:
     ``segmentation/miou_per_image_legacy``
         The same, but unlabelled pixels count in the union of the class predicted on them: what
         the tables of MTAN and MILA print (MTAN's code before July 2020).
+    ``segmentation/pixel_accuracy``, ``segmentation/pixel_accuracy_per_image``
+        Share of the labelled pixels that are right; of each image, the mean over images.
+    ``segmentation/class_accuracy``
+        The mean over the classes that occur of the share of their pixels that is found.
 
     Images without a labelled pixel count in none of them.
 
     Args:
         classes: Names by id.
+        task: What the keys begin with.
 
     Attributes:
         confusion: Pixels int64 [true, predicted]; the last column is a prediction of none of the
             classes, which is always wrong.
     """
 
-    def __init__(self, classes: Sequence[str]) -> None:
+    def __init__(self, classes: Sequence[str], task: str = "segmentation") -> None:
         self.classes = tuple(classes)
         self.confusion = np.zeros((len(classes), len(classes) + 1), np.int64)
+        self._task = task
         self._images = 0
-        self._per_image = self._per_image_legacy = 0.0
+        self._per_image = np.zeros(3)  # mIoU, mIoU legacy, accuracy
 
     def update(self, predicted: NDArray[np.uint8], true: NDArray[np.uint8]) -> None:
         """Add a frame; both uint8 [H, W] of class ids, 255 for none."""
@@ -61,30 +68,37 @@ class SegmentationMetrics:
             return
         self.confusion += labelled
         self._images += 1
-        self._per_image += float(np.nanmean(_iou(labelled, labelled)))
-        self._per_image_legacy += float(np.nanmean(_iou(labelled, matrix)))
+        self._per_image += [
+            np.nanmean(class_iou(labelled, labelled)),
+            np.nanmean(class_iou(labelled, matrix)),
+            np.trace(labelled) / labelled.sum(),
+        ]
 
     def merge(self, other: SegmentationMetrics) -> None:
         """Add all frames of another of the same classes."""
         self.confusion += other.confusion
         self._images += other._images
         self._per_image += other._per_image
-        self._per_image_legacy += other._per_image_legacy
 
     def iou(self) -> dict[str, float]:
         """Per class, |predicted ∩ true| / |predicted ∪ true|; NaN where both are empty."""
-        return dict(zip(self.classes, _iou(self.confusion, self.confusion).tolist(), strict=True))
+        values = class_iou(self.confusion, self.confusion)
+        return dict(zip(self.classes, values.tolist(), strict=True))
 
     def result(self) -> dict[str, float]:
         """All are shares."""
-        values = np.array(list(self.iou().values()))
-        seen = values[~np.isnan(values)]
-        return {
-            "segmentation/miou": float(seen.mean()) if seen.size else float("nan"),
-            "segmentation/miou_per_image": ratio(self._per_image, self._images),
-            "segmentation/miou_per_image_legacy": ratio(self._per_image_legacy, self._images),
-            "segmentation/pixel_accuracy": ratio(np.trace(self.confusion), self.confusion.sum()),
+        true = self.confusion.sum(1)
+        hit = np.diagonal(self.confusion)
+        miou, miou_legacy, accuracy = (ratio(s, self._images) for s in self._per_image)
+        figures = {
+            "miou": mean_of_known(class_iou(self.confusion, self.confusion)),
+            "miou_per_image": miou,
+            "miou_per_image_legacy": miou_legacy,
+            "pixel_accuracy": ratio(hit.sum(), true.sum()),
+            "pixel_accuracy_per_image": accuracy,
+            "class_accuracy": mean_of_known(np.where(true > 0, hit / np.maximum(true, 1), np.nan)),
         }
+        return {f"{self._task}/{key}": value for key, value in figures.items()}
 
 
 class MotionMetrics:
@@ -110,76 +124,25 @@ class MotionMetrics:
         self._known += other._known
 
     def result(self) -> dict[str, float]:
-        """All are shares; ``motion/false_share`` is that of the static pixels called moving."""
+        """All are shares.
+
+        ``motion/false_share`` is that of the static pixels called moving, ``motion/pixel_accuracy``
+        that of all known pixels called what they are.
+        """
+        wrong = self._predicted + self._true - 2 * self._both
         return {
             "motion/iou": ratio(self._both, self._predicted + self._true - self._both),
             "motion/f1": ratio(2 * self._both, self._predicted + self._true),
             "motion/precision": ratio(self._both, self._predicted),
             "motion/recall": ratio(self._both, self._true),
             "motion/false_share": ratio(self._predicted - self._both, self._known - self._true),
+            "motion/pixel_accuracy": ratio(self._known - wrong, self._known),
         }
 
 
-class TemporalConsistency:
-    """Whether a surface keeps its class from one frame to the next.
-
-    The segmentation of a frame is carried to the next frame along the true optical flow, each
-    pixel to the nearest one, and held against the segmentation there: the mean IoU of the two,
-    after the temporal consistency of Liu et al., "Efficient semantic video segmentation with
-    per-frame inference" (ECCV 2020), here with true flow and one confusion matrix over all pairs
-    of frames. Only pixels count whose true class is the same at both ends, which leaves out what
-    is hidden by something else then.
-
-    Args:
-        classes: Names by id.
-    """
-
-    def __init__(self, classes: Sequence[str]) -> None:
-        self._agreement = np.zeros((len(classes) + 1,) * 2, np.int64)
-
-    def update(
-        self,
-        before: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-        now: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-        flow: NDArray[np.float32],
-    ) -> None:
-        """Add a pair of successive frames.
-
-        Args:
-            before: Predicted and true class ids of the earlier frame, uint8 [H, W], 255 for none.
-            now: Those of the later one.
-            flow: By how many pixels each pixel of the earlier frame moves, right and down,
-                float32 [H, W, 2]; NaN where unknown.
-        """
-        height, width = flow.shape[:2]
-        row, column = np.nonzero(np.isfinite(flow).all(-1) & (before[1] != UNLABELLED))
-        moved = flow[row, column]
-        to_column = np.rint(column + moved[:, 0].astype(np.float64))
-        to_row = np.rint(row + moved[:, 1].astype(np.float64))
-        inside = (to_column >= 0) & (to_column < width) & (to_row >= 0) & (to_row < height)
-        source = row[inside], column[inside]
-        target = to_row[inside].astype(np.intp), to_column[inside].astype(np.intp)
-        same = before[1][source] == now[1][target]
-        size = len(self._agreement)
-        carried, found = (
-            np.minimum(ids[same], size - 1).astype(np.int64)
-            for ids in (before[0][source], now[0][target])
-        )
-        pairs = np.bincount(carried * size + found, minlength=size**2)
-        self._agreement += pairs.reshape(size, size)
-
-    def merge(self, other: TemporalConsistency) -> None:
-        """Add all pairs of another of the same classes."""
-        self._agreement += other._agreement
-
-    def result(self) -> dict[str, float]:
-        """``temporal/consistency``, 0..1."""
-        values = _iou(self._agreement[:-1], self._agreement)
-        seen = values[~np.isnan(values)]
-        return {"temporal/consistency": float(seen.mean()) if seen.size else float("nan")}
-
-
-def _iou(counts: NDArray[np.integer], predicted_in: NDArray[np.integer]) -> NDArray[np.float64]:
+def class_iou(
+    counts: NDArray[np.integer], predicted_in: NDArray[np.integer]
+) -> NDArray[np.float64]:
     """IoU by class from counts [classes, classes + 1]; NaN where a class is nowhere.
 
     ``predicted_in`` says over which pixels predictions count in the union.
@@ -188,6 +151,12 @@ def _iou(counts: NDArray[np.integer], predicted_in: NDArray[np.integer]) -> NDAr
     hit = np.diagonal(counts)
     union = counts.sum(1) + predicted_in.sum(0)[:size] - hit
     return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
+
+
+def mean_of_known(values: NDArray[np.float64]) -> float:
+    """The mean of those that are numbers, NaN where none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def ratio(part: float, whole: float) -> float:

@@ -11,79 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from mila_ros.networks import Network
 from mila_ros.streaming import Bundle, Frame, OnRequest, Perception, ResetCause
+from mila_ros.streaming.lanes import LagLane
 
-from .scores import Earlier, Scheme, Scores
+from .plan import Plan, Played, Scored
+from .scores import Earlier, Scores
 from .sources import LabelledFrame, LabelledSource
-
-OFFSETS = ("all", "stream")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How videos are played.
-
-    Attributes:
-        scheme: What is compared.
-        keyframe_every: The intervals K.
-        offsets: ``all``: each frame at each distance 0..K-1 to its keyframe, once; the first
-            frames of a video, one fewer than the largest K, only lead up to them. ``stream``: one
-            pass with a keyframe at the first frame and every K-th from there.
-        static_scene: Where motion is not labelled, nothing moves.
-    """
-
-    scheme: Scheme
-    keyframe_every: tuple[int, ...]
-    offsets: str = "all"
-    static_scene: bool = False
-
-    @property
-    def lead(self) -> int:
-        """Frames at the start of a video that are not scored."""
-        return max(self.keyframe_every) - 1 if self.offsets == "all" else 0
-
-    def phases(self, interval: int, stills: bool) -> range:
-        """Frame of the first keyframe after the start, for each stream of an interval."""
-        return range(interval if self.offsets == "all" and not stills else 1)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Figures of one frame of one stream, to find the best and the worst by.
-
-    Attributes:
-        index: Of the frame in its source.
-        phase: Of the stream, see `Plan.phases`.
-        age: Frames since the keyframe.
-        figures: Metrics of this frame alone.
-    """
-
-    index: int
-    phase: int
-    age: int
-    figures: dict[str, float]
-
-
-@dataclass
-class Played:
-    """What one source gave.
-
-    Attributes:
-        name: Of the source.
-        scores: By interval K, then by age of the keyframe.
-        frames: By interval K.
-        depth_scale_assumed: No focal length was known, so that the scale of depth is a guess.
-    """
-
-    name: str
-    scores: dict[int, dict[int, Scores]]
-    frames: dict[int, list[Scored]] = field(default_factory=dict)
-    depth_scale_assumed: bool = False
 
 
 class Player:
@@ -114,6 +52,8 @@ class Player:
             threads=threads,
             max_cameras=sum(plan.keyframe_every),
             precision=precision,
+            keyframe_mode="concurrent" if plan.keyframe_lag else "blocking",
+            lane=LagLane(plan.keyframe_lag) if plan.keyframe_lag else None,
         )
 
     def play(
@@ -136,7 +76,8 @@ class Player:
                 before = earlier.pop((interval, phase), None)
                 if found.segmentation is not None and labelled.truth.flow is not None:
                     earlier[interval, phase] = Earlier(found.segmentation, labelled.truth)
-                if position < self.plan.lead and not source.stills:
+                leads_up = position < self.plan.lead and not source.stills
+                if leads_up or labelled.truth.is_empty:
                     continue
                 scores = Scores(self.plan.scheme)
                 continues = before is not None and found.reset_cause is None

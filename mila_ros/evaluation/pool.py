@@ -9,15 +9,15 @@ same number of threads, so that the figures do not depend on the number of proce
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from mila_ros.errors import MilaError
+from mila_ros.processes import worker_processes
 from mila_ros.streaming import load_bundle
 
-from .play import Plan, Played, Player
+from .plan import Plan, Played
+from .play import Player
 from .scores import Scores
 from .sources import LabelledSource
 
@@ -94,17 +94,11 @@ def _in_processes(
     jobs: int,
     advance: Callable[[int], None],
 ) -> Iterator[Played]:
-    # A forked process cannot use its parent's CUDA.
-    pool = ProcessPoolExecutor(
-        min(jobs, len(sources)), get_context("spawn"), _start, (machine, plan)
-    )
-    try:
+    with worker_processes(min(jobs, len(sources)), _start, (machine, plan)) as pool:
         futures = [pool.submit(_play, source) for source in sources]
         for source, future in zip(sources, futures, strict=True):
             yield future.result()
             advance(len(source))
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _start(machine: Machine, plan: Plan) -> None:

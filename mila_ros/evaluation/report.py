@@ -16,7 +16,9 @@ import cv2
 from mila_ros.errors import MilaError
 
 from . import gallery, plots
-from .play import Played, Player
+from .plan import Played
+from .play import Player
+from .report_tables import protocol_table, tables
 from .results import notes
 from .sources import LabelledSource
 
@@ -91,11 +93,12 @@ def write_page(
     parts = [
         f"<h1>{escape(content['model']['name'])}, measured</h1>",
         "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes(content)) + "</ul>",
-        *_tables(content["results"]),
+        *(protocol_table(content["protocol"]) if "protocol" in content else []),
+        *tables(content["results"]),
         *_plots(content, interval),
         *more,
     ]
-    data = json.dumps(content, allow_nan=False).replace("</", "<\\/")
+    data = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
     page = (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         f"<title>{escape(content['model']['name'])}</title><style>{_STYLE}</style></head>\n<body>\n"
@@ -109,47 +112,6 @@ def write_page(
     except OSError as error:
         raise MilaError(f"{path} cannot be written: {error.strerror}") from error
     return path
-
-
-def _tables(results: Mapping[str, Any]) -> list[str]:
-    """Every metric, by interval; by age; by class; by source."""
-    first = next(iter(results.values()))
-    metrics = [key for key, value in first["all"].items() if value is not None]
-    parts = ["<h2>All frames</h2>", _table({k: r["all"] for k, r in results.items()}, metrics)]
-    for name, result in results.items():
-        if len(result["by_keyframe_age"]) > 1:
-            parts.append(f"<h2>By age of the keyframe, {_interval(name)}</h2>")
-            parts.append(
-                _table(
-                    {
-                        f"{name}/by_keyframe_age/{a}": f
-                        for a, f in result["by_keyframe_age"].items()
-                    },
-                    metrics,
-                )
-            )
-    for kind in [key for key in first if key.startswith("by_class")]:
-        if any(value is not None for value in first[kind].values()):
-            suffix = kind.removeprefix("by_class").lstrip("_")
-            parts.append(f"<h2>IoU by class{', ' + suffix if suffix else ''}</h2>")
-            rows = {f"{name}/{kind}": result[kind] for name, result in results.items()}
-            parts.append(_table(rows, list(first[kind])))
-    if len(first["by_source"]) > 1:
-        parts.append(f"<h2>By clip or bag, {_interval(next(iter(results)))}</h2>")
-        parts.append(_table(first["by_source"], metrics))
-    return parts
-
-
-def _table(rows: Mapping[str, Mapping[str, float | None]], columns: Sequence[str]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    lines = [f"<tr><th></th>{head}</tr>"]
-    for name, figures in rows.items():
-        cells = "".join(
-            f'<td data-key="{escape(f"{name}/{key}")}">{_figure(figures[key], key)}</td>'
-            for key in columns
-        )
-        lines.append(f"<tr><td>{escape(name)}</td>{cells}</tr>")
-    return '<div class="scroll"><table>' + "".join(lines) + "</table></div>"
 
 
 def _plots(content: Mapping[str, Any], interval: int) -> list[str]:
@@ -211,13 +173,3 @@ def _image(data: bytes, kind: str, title: str, caption: str) -> str:
         f'<figure><img alt="{escape(title)}" src="data:image/{kind};base64,{encoded}"/>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
-
-
-def _figure(value: float | None, column: str) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if column == "frames" else f"{value:.4f}"
-
-
-def _interval(name: str) -> str:
-    return f"K = {name.rpartition('_')[2]}"

@@ -14,7 +14,7 @@ from mila_ros import __version__
 from mila_ros.errors import MilaError
 from mila_ros.streaming import Bundle
 
-from .play import Plan, Played
+from .plan import Plan, Played
 from .pool import by_age, total
 
 COLUMNS = {
@@ -27,6 +27,9 @@ COLUMNS = {
     "depth/median_scale": "scale",
     "depth/delta1": "δ1",
     "normals/mean_angle": "normals °",
+    "edges/ods_f": "edges odsF",
+    "saliency/max_miou": "saliency IoU",
+    "human_parts/miou": "parts mIoU",
     "motion/iou": "motion IoU",
     "motion/precision": "precision",
     "motion/recall": "recall",
@@ -83,11 +86,13 @@ def notes(content: Mapping[str, Any]) -> Iterator[str]:
     if classes:
         listed = "the model's own list" if name == "own" else name
         yield f"segmentation in {len(classes)} classes ({listed})"
-    yield f"depth where the truth is within {settings['max_depth_m']:g} m"
+    if settings["max_depth_m"] is not None:
+        yield f"depth where the truth is within {settings['max_depth_m']:g} m"
     if settings["lead_frames"]:
         yield f"the first {settings['lead_frames']} frames of each video lead up and do not count"
     if "keyframes" in settings:
         yield settings["keyframes"]
+    yield from settings.get("remarks", ())
     if "mask_ids" in settings:
         yield settings["mask_ids"]
     if any(source["depth_scale_assumed"] for source in content["sources"]):
@@ -127,7 +132,7 @@ def _results(played: Sequence[Played], interval: int) -> dict[str, Any]:
             for target, metrics in zip(everything.scheme.coarser, coarser, strict=True)
         },
         "confusion": fine.confusion.tolist(),
-        "depth_by_distance": everything.depth.by_distance(),
+        "depth_by_distance": everything.depth_by_distance(),
         "by_source": {
             one.name: scores.result()
             for one in played

@@ -4,52 +4,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mila_ros.data.datasets.cityscapes import metres_to_mtan_unit
+from mila_ros.data.datasets.pascal_labels import HUMAN_PARTS7
+
 from .class_lists import ClassList, id_table
-from .geometry_metrics import DepthMetrics, NormalsMetrics
-from .metrics import MotionMetrics, SegmentationMetrics, TemporalConsistency
+from .consistency import TemporalConsistency
+from .depth_metrics import DepthMetrics, DisparityMetrics
+from .metrics import MotionMetrics, SegmentationMetrics
+from .normals_metrics import NormalsMetrics
+from .threshold_metrics import EdgeMetrics, SaliencyMetrics
+from .truth import Maps, Truth
 
 _SCALE_FREE = ("depth/rel_error_aligned", "depth/coverage")
-
-
-class Maps(Protocol):
-    """Predictions, as :class:`mila_ros.streaming.Frame` has them, or the truth; None: not there.
-
-    Attributes:
-        segmentation: Class ids, uint8 [H, W], 255 for none.
-        depth: Metres, float32 [H, W]; the truth not finite or 0 where unknown.
-        motion: 255 moving, 0 static, uint8 [H, W]; the truth 127 where unknown.
-        normals: Float32 [H, W, 3]; the truth not finite where unknown.
-    """
-
-    @property
-    def segmentation(self) -> NDArray[np.uint8] | None: ...
-    @property
-    def depth(self) -> NDArray[np.float32] | None: ...
-    @property
-    def motion(self) -> NDArray[np.uint8] | None: ...
-    @property
-    def normals(self) -> NDArray[np.float32] | None: ...
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The truth about one frame, see :class:`Maps`.
-
-    ``flow`` is by how many pixels each pixel moves to the next frame, float32 [H, W, 2].
-    """
-
-    segmentation: NDArray[np.uint8] | None = None
-    depth: NDArray[np.float32] | None = None
-    motion: NDArray[np.uint8] | None = None
-    normals: NDArray[np.float32] | None = None
-    flow: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +35,7 @@ class Scheme:
         coarser: Further lists, which are reported under their names.
         max_depth_m: Truth beyond this is left out.
         metric: Whether the bundle's depth is in metres; if not, only what is aligned is reported.
+        edge_tolerance: See `EdgeMetrics`.
     """
 
     predicted: tuple[str, ...]
@@ -69,6 +43,27 @@ class Scheme:
     coarser: tuple[ClassList, ...] = ()
     max_depth_m: float = 50.0
     metric: bool = True
+    edge_tolerance: float = 0.0075
+
+
+class Metrics(Protocol):
+    """What counts pairs of a predicted and a true map."""
+
+    def update(self, predicted: NDArray[Any], true: NDArray[Any]) -> None: ...
+    def merge(self, other: Any) -> None: ...
+    def result(self) -> dict[str, float]: ...
+
+
+_METRICS: Mapping[str, Callable[[Scheme], Metrics]] = {
+    "depth": lambda scheme: DepthMetrics(scheme.max_depth_m),
+    "disparity": lambda _: DisparityMetrics(),
+    "motion": lambda _: MotionMetrics(),
+    "normals": lambda _: NormalsMetrics(),
+    "edges": lambda scheme: EdgeMetrics(scheme.edge_tolerance),
+    "saliency": lambda _: SaliencyMetrics(),
+    "human_parts": lambda _: SegmentationMetrics(HUMAN_PARTS7.classes, "human_parts"),
+}
+"""By the map that is compared; segmentation, which has lists of classes, is beside them."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +90,7 @@ class Scores:
         lists = (scheme.fine, *scheme.coarser)
         self.segmentation = [SegmentationMetrics(c.classes) for c in lists]
         self.consistency = TemporalConsistency(scheme.fine.classes)
-        self.depth = DepthMetrics(scheme.max_depth_m)
-        self.motion = MotionMetrics()
-        self.normals = NormalsMetrics()
+        self._metrics: dict[str, Metrics] = {}  # of the maps that there have been
 
     def update(
         self, found: Maps, truth: Truth, classes: Sequence[str], earlier: Earlier | None = None
@@ -119,12 +112,11 @@ class Scores:
                 metrics.update(said[found.segmentation], is_true[truth.segmentation])
             if earlier is not None:
                 self._update_consistency(found.segmentation, truth.segmentation, classes, earlier)
-        if found.depth is not None and truth.depth is not None:
-            self.depth.update(found.depth, truth.depth)
-        if found.motion is not None and truth.motion is not None:
-            self.motion.update(found.motion, truth.motion)
-        if found.normals is not None and truth.normals is not None:
-            self.normals.update(found.normals, truth.normals)
+        for name in _METRICS:
+            true = getattr(truth, name)
+            said = self._disparity(found, truth) if name == "disparity" else getattr(found, name)
+            if said is not None and true is not None:
+                self._of(name).update(said, true)
 
     def merge(self, other: Scores) -> None:
         """Count all frames of another of the same scheme."""
@@ -132,9 +124,14 @@ class Scores:
         for mine, theirs in zip(self.segmentation, other.segmentation, strict=True):
             mine.merge(theirs)
         self.consistency.merge(other.consistency)
-        self.depth.merge(other.depth)
-        self.motion.merge(other.motion)
-        self.normals.merge(other.normals)
+        for name, metrics in other._metrics.items():
+            self._of(name).merge(metrics)
+
+    def depth_by_distance(self) -> list[dict[str, float]]:
+        """See `DepthMetrics.by_distance`."""
+        depth = self._of("depth")
+        assert isinstance(depth, DepthMetrics)
+        return depth.by_distance()
 
     def result(self) -> dict[str, float]:
         """``frames`` and all metrics by name; NaN for those without truth to stand on.
@@ -142,18 +139,31 @@ class Scores:
         The metrics of a coarser list of classes have its name in theirs:
         ``segmentation/cityscapes7/miou``.
         """
-        depth = self.depth.result()
-        if not self.scheme.metric:
-            depth = {key: depth[key] for key in _SCALE_FREE}
         fine, *coarser = (metrics.result() for metrics in self.segmentation)
         named = {
             key.replace("/", f"/{target.name}/"): value
             for target, result in zip(self.scheme.coarser, coarser, strict=True)
             for key, value in result.items()
         }
-        parts = (fine, named, self.consistency.result(), depth, self.motion.result())
-        joined = {key: value for part in parts for key, value in part.items()}
-        return {"frames": float(self.frames)} | joined | self.normals.result()
+        figures = {"frames": float(self.frames)} | fine | named | self.consistency.result()
+        for name, make in _METRICS.items():
+            result = (self._metrics.get(name) or make(self.scheme)).result()
+            if name == "depth" and not self.scheme.metric:
+                result = {key: result[key] for key in _SCALE_FREE}
+            figures |= result
+        return figures
+
+    def _disparity(self, found: Maps, truth: Truth) -> NDArray[np.float32] | None:
+        if found.depth is None or truth.stereo is None or not self.scheme.metric:
+            return None
+        # Nearer than a model's range, -inf, is no number.
+        depth = np.where(found.depth > 0, found.depth, np.float32(np.nan))
+        return metres_to_mtan_unit(depth, *truth.stereo)
+
+    def _of(self, name: str) -> Metrics:
+        if name not in self._metrics:
+            self._metrics[name] = _METRICS[name](self.scheme)
+        return self._metrics[name]
 
     def _tables(
         self, target: ClassList, classes: Sequence[str]

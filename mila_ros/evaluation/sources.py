@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mila_ros.data.bags import is_bag
-from mila_ros.data.clip_folder import ClipError, ClipFolder, is_clip_folder
-from mila_ros.data.datasets.normals import decode_normals
+from mila_ros.data.clip_folder import ClipFolder, is_clip_folder
+from mila_ros.data.clip_maps import read_flow, read_ids, read_normals
 from mila_ros.data.read_ahead import ReadAhead
 from mila_ros.errors import MilaError
 
-from .scores import Truth
+from .truth import Truth
 
 _ASSUMED_FPS = 10.0
 _STILLS_FPS = 1.0
@@ -104,24 +103,18 @@ class ClipSource:
 
     def _frame(self, index: int) -> LabelledFrame:
         clip = self.clip
-        normals = _read_triple(clip, "normals", index)
-        flow = _read_triple(clip, "flow", index)
         truth = Truth(
             segmentation=clip.label(index),
             depth=clip.depth(index),
             motion=clip.motion(index),
-            normals=None if normals is None else decode_normals(normals),
-            flow=None if flow is None else decode_flow(flow),
+            normals=read_normals(clip, index),
+            edges=read_ids(clip, "edges", index),
+            saliency=read_ids(clip, "saliency", index),
+            human_parts=read_ids(clip, "human_parts", index),
+            flow=read_flow(clip, index),
         )
         stamp_ns = round((index + 1) * 1e9 / (clip.fps or _ASSUMED_FPS))
         return LabelledFrame(index, stamp_ns, clip.image(index), truth)
-
-
-def decode_flow(rgb: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """Pixels float32 [H, W, 2], NaN where unknown, from KITTI's encoding of optical flow."""
-    flow = (rgb[..., :2].astype(np.float32) - np.float32(2**15)) / np.float32(64)
-    flow[rgb[..., 2] == 0] = np.nan
-    return flow
 
 
 def find_clips(paths: Sequence[Path]) -> list[ClipSource]:
@@ -140,20 +133,3 @@ def find_clips(paths: Sequence[Path]) -> list[ClipSource]:
             raise MilaError(f"{path} is no clip folder and has none in it{hint}")
         found += [ClipSource(ClipFolder.open(folder)) for folder in here]
     return found
-
-
-def _read_triple(clip: ClipFolder, kind: str, index: int) -> NDArray[np.uint16] | None:
-    """A map of three channels, uint16 [H, W, 3] RGB; None where there is none."""
-    path = clip.path / kind / f"{clip.images[index].stem}.png"
-    if not path.is_file():
-        return None
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise ClipError(f"{path} cannot be read: {error.strerror}") from error
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    if pixels is None or pixels.dtype != np.uint16 or pixels.shape != (clip.height, clip.width, 3):
-        raise ClipError(
-            f"{path} must be a uint16 picture of three channels, {clip.width}x{clip.height}"
-        )
-    return np.ascontiguousarray(pixels[..., ::-1])

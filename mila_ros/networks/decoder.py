@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..tasks import Task
+from .correspondence import Correspondence
+from .fusion import build_fusion
 from .layers import SqueezeExcitation, conv_bn_relu
 from .propagation import Propagation, Source
 
@@ -85,7 +87,7 @@ class Head(nn.Module):
 
 
 class Branch(nn.Module):
-    """SE ▶ propagation ▶ fusion by concatenation into a 3×3 ▶ a head per task.
+    """SE ▶ propagation ▶ fusion into a 3×3 ▶ a head per task.
 
     Key and non-key frames receive from different numbers of frames, so each kind has a fusion
     convolution of its own; the heads are shared.
@@ -99,6 +101,9 @@ class Branch(nn.Module):
         propagation: How it receives from them; None when frames are not connected.
         se_reduction: The gate's ratio r.
         detail: Channels of the :class:`Detail` that joins in the heads, 0 for none.
+        correspondence: Channels of the :class:`Correspondence` with each of those frames, which
+            joins what was received from them; 0 for none, which is the paper's.
+        fusion: How frames are joined, see :mod:`.fusion`; by concatenation in the paper.
     """
 
     def __init__(
@@ -111,13 +116,18 @@ class Branch(nn.Module):
         propagation: Propagation | None,
         se_reduction: int,
         detail: int = 0,
+        correspondence: int = 0,
+        fusion: str = "concat",
     ) -> None:
         super().__init__()
         wide, narrow = decoder_channels
         self.se = SqueezeExcitation(channels, se_reduction)
         self.propagation = propagation
-        self.fuse_key = conv_bn_relu(channels * (1 + key_sources), wide, 3)
-        self.fuse_nonkey = conv_bn_relu(channels * (1 + nonkey_sources), wide, 3)
+        self.correspondence = Correspondence(correspondence) if correspondence else None
+        self.merge_key, merged_key = build_fusion(fusion, channels, key_sources)
+        self.merge_nonkey, merged_nonkey = build_fusion(fusion, channels, nonkey_sources)
+        self.fuse_key = conv_bn_relu(merged_key + correspondence * key_sources, wide, 3)
+        self.fuse_nonkey = conv_bn_relu(merged_nonkey + correspondence * nonkey_sources, wide, 3)
         self.heads = nn.ModuleDict(
             {task.name: Head(wide, narrow, detail, task.channels) for task in tasks}
         )
@@ -126,18 +136,30 @@ class Branch(nn.Module):
         """This branch's view of a frame's encoder features, kept for the frames to come.
 
         Raises:
-            ValueError: When propagation needs the image and it is not given.
+            ValueError: When the image is needed and not given.
         """
         value = self.se(features)
-        return Source(
-            value, value if self.propagation is None else self.propagation.embed(value, image)
-        )
+        embedding = value if self.propagation is None else self.propagation.embed(value, image)
+        if self.correspondence is None:
+            return Source(value, embedding)
+        if image is None:
+            raise ValueError("motion is seen in images: give the frame's image")
+        return Source(value, embedding, self.correspondence.patches(image))
 
     def receive(self, current: Source, sources: Sequence[Source]) -> list[Tensor]:
-        """What each source propagates to the current frame, [B, channels, h, w] each."""
+        """What each source propagates to the current frame, [B, channels, h, w] each.
+
+        Then what correspondence with each of them shows, where this branch looks at it.
+        """
         if self.propagation is None:
             return []
-        return [self.propagation(current, source) for source in sources]
+        received = [self.propagation(current, source) for source in sources]
+        if self.correspondence is not None:
+            size = current.value.shape[2:]
+            received += [
+                self.correspondence(current.patches, source.patches, size) for source in sources
+            ]
+        return received
 
     def carry(self, current: Source, source: Source, received: Tensor) -> Source:
         """What is kept of a source for the frames after the current one."""
@@ -147,9 +169,12 @@ class Branch(nn.Module):
 
     def join(self, current: Source, received: Sequence[Tensor], keyframe: bool) -> Tensor:
         """Current features with what was received: [B, decoder_channels[0], h, w]."""
-        return (self.fuse_key if keyframe else self.fuse_nonkey)(
-            torch.cat([current.value, *received], dim=1)
-        )
+        merge = self.merge_key if keyframe else self.merge_nonkey
+        fuse = self.fuse_key if keyframe else self.fuse_nonkey
+        count = len(received) if self.correspondence is None else len(received) // 2
+        merged = merge([current.value, *received[:count]])
+        others = received[count:]
+        return fuse(torch.cat([merged, *others], dim=1) if others else merged)
 
     def fuse(self, current: Source, sources: Sequence[Source], keyframe: bool) -> Tensor:
         """Receive from the sources and join."""

@@ -15,7 +15,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from ..tasks import Task
+from ..tasks import MOTION, Task
 from .base import Network, State, at_size, check_source
 from .decoder import Branch, Detail
 from .layers import conv_bn_relu
@@ -49,6 +49,10 @@ class MILA(Network):
         se_reduction: Ratio r of the SE gates.
         detail_channels: Of :class:`Detail`, which lets the decoders see a quarter of the image's
             resolution; 0, none, is the paper's.
+        correspondence_channels: Of the :class:`Correspondence` by which the branch of the motion
+            mask sees what moved; 0, none, is the paper's, which has no such task.
+        fusion: How a branch joins frames: ``"concat"``, the paper's, or ``"add"`` or ``"gate"``,
+            whose 3×3 is no wider than for one frame; see :mod:`.fusion`.
         flow: For optical flow, any callable as :class:`OpticalFlowPropagation` describes;
             FlowNet-S when None.
 
@@ -75,6 +79,8 @@ class MILA(Network):
         slow_only: bool = False,
         se_reduction: int = 16,
         detail_channels: int = 0,
+        correspondence_channels: int = 0,
+        fusion: str = "concat",
         flow: Flow | None = None,
     ) -> None:
         super().__init__(tasks)
@@ -109,6 +115,8 @@ class MILA(Network):
                     ),
                     se_reduction=se_reduction,
                     detail=detail_channels,
+                    correspondence=correspondence_channels * (connected and MOTION in group),
+                    fusion=fusion,
                 )
                 for name, group in groups.items()
             }
@@ -186,12 +194,18 @@ class MILA(Network):
         return at_size(logits, image), state
 
     def _sources(self, branch: str, current: Source, state: State, keyframe: bool) -> list[Source]:
-        """The frames to receive from; those that a young stream lacks are the frame itself."""
+        """The frames to receive from; those that a young stream lacks are the frame itself.
+
+        Where all frames are keyframes, motion is still seen: against the keyframe before.
+        """
         sources = []
         if not keyframe:
             sources.append(state.key.get(branch, current))
         if self.multi_frame:
-            sources.append(state.last.get(branch, current))
+            lacking = current
+            if keyframe and branch in state.key:
+                lacking = current._replace(patches=state.key[branch].patches)
+            sources.append(state.last.get(branch, lacking))
         for source in sources:
             check_source(source, current.value)
         return sources

@@ -14,6 +14,9 @@ from .local_attention import global_attention, inter_frame_local_attention
 from .optical_flow import Flow, FlowNetS, halve, warp
 
 GLOBAL = "global"
+MAX_WINDOW = 127
+"""Side of the largest window; what is asked for beyond it costs more than the whole map."""
+
 PROPAGATIONS = ("ila", "concat", "optical_flow", "svc", "none")
 
 
@@ -22,6 +25,7 @@ class Source(NamedTuple):
 
     value: Tensor  # [B, C, h, w] the squeeze-and-excitation output
     embedding: Tensor  # [B, Ch, h', w'] what the frame is compared by: h(value) for ILA
+    patches: Tensor | None = None  # [B, Cp, ~H/4, ~W/4] what motion is seen by; None elsewhere
 
 
 class Propagation(nn.Module):
@@ -112,7 +116,7 @@ class OpticalFlowPropagation(Propagation):
         return warp(source.value, flow * scale)
 
     def carry(self, current: Source, source: Source, received: Tensor) -> Source:
-        return Source(received, current.embedding)
+        return source._replace(value=received, embedding=current.embedding)
 
 
 class SpatiallyVariantConvolution(Propagation):
@@ -176,8 +180,12 @@ def build_propagation(
     Raises:
         ValueError: For an unknown name, or a window that is neither odd nor ``"global"``.
     """
-    if not (window == GLOBAL or (isinstance(window, int) and window >= 1 and window % 2 == 1)):
-        raise ValueError(f'the window must be odd and positive, or "{GLOBAL}", not {window!r}')
+    is_odd = isinstance(window, int) and 1 <= window <= MAX_WINDOW and window % 2 == 1
+    if not (window == GLOBAL or is_odd):
+        raise ValueError(
+            f"the window must be odd and positive, at most {MAX_WINDOW}, "
+            f'or "{GLOBAL}", not {window!r}'
+        )
     if name == "ila":
         return LocalAttentionPropagation(channels, attention_channels, window)
     if name == "concat":

@@ -25,6 +25,7 @@ from mila_ros.data.frames import NO_CALIBRATION, Calibration, SourceError, Sourc
 from mila_ros.data.read_ahead import ReadAhead
 from mila_ros.ros import qos
 from mila_ros.ros.conversions import image_message
+from mila_ros.ros.distributions import leave_to_owner
 from mila_ros.ros.fixed_parameters import CAMERA_PARAMETERS, declare_fixed
 from mila_ros.ros.spin import run_node
 
@@ -52,6 +53,7 @@ class CameraNode(Node):
 
     def __init__(self) -> None:
         super().__init__("camera")
+        leave_to_owner(self)
         self._set = declare_fixed(self, CAMERA_PARAMETERS)
         if not self._set["source"]:
             raise SourceError(

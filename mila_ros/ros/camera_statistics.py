@@ -8,49 +8,12 @@ import statistics
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+
+from mila_ros.ros.records import AnswerRecord, InputCounts
 
 RATE_WINDOW_S = 5.0
 _SAMPLES = 200
-
-
-@dataclass(frozen=True)
-class AnswerRecord:
-    """One answered frame: its stages in milliseconds, its keyframe and how its depth was scaled.
-
-    ``latency_ms`` is publish time minus header stamp on the ROS clock, None where the stamp is
-    not of that clock (a bag played without ``/clock``). ``info_lag_s`` is the stamp minus that of
-    the calibration in use, None where there is none.
-    """
-
-    stamp_ns: int
-    timings_ms: Mapping[str, float]
-    latency_ms: float | None
-    is_keyframe: bool
-    keyframe_age: int
-    keyframe_age_s: float
-    resets: Mapping[str, int]
-    focal_length: str
-    info_lag_s: float | None
-
-
-@dataclass(frozen=True)
-class InputCounts:
-    """A camera's input at one moment; ``None`` is not known yet.
-
-    ``problem`` is a state and its sentence: ``failed``, ``rejected`` or ``waiting_camera_info``,
-    for the last frame.
-    """
-
-    age_s: float | None
-    rate_hz: float | None
-    output_rate_hz: float | None
-    received: int
-    answered: int
-    dropped: Mapping[str, int]
-    format: str
-    problem: tuple[str, str] | None
 
 
 class CameraStatistics:
@@ -125,8 +88,8 @@ class CameraStatistics:
             self._departures.append(now)
             self._problems.pop("failed", None)
             self._answers.append(answer)
-            if answer.is_keyframe:
-                self._keyframe_stamps.append(answer.stamp_ns)
+            if answer.new_keyframe_ns is not None:
+                self._keyframe_stamps.append(answer.new_keyframe_ns)
             processing_ms = answer.timings_ms.get("processing", 0.0)
             if not 0 < max_processing_ms < processing_ms:
                 self._late_since, self._late_for_ms = None, 0.0

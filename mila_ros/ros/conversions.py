@@ -56,7 +56,7 @@ def image_message(pixels: NDArray[np.generic], encoding: str, header: Header) ->
 
 
 def mask_message(mask: NDArray[np.uint8], header: Header) -> Image:
-    """Return a mono8 Image of uint8 [H, W]: class ids, confidence or motion."""
+    """Return a mono8 Image of uint8 [H, W]: ids, a mask of 0 and 255, or a probability."""
     return image_message(np.asarray(mask, np.uint8), "mono8", header)
 
 
@@ -74,6 +74,11 @@ def millimetre_message(depth: NDArray[np.float32], header: Header) -> Image:
     millimetres = np.rint(np.asarray(depth, np.float32) * np.float32(1000))
     fits = (millimetres >= 1) & (millimetres <= np.iinfo(np.uint16).max)
     return image_message(np.where(fits, millimetres, 0).astype(np.uint16), "16UC1", header)
+
+
+def vectors_message(vectors: NDArray[np.float32], header: Header) -> Image:
+    """Return a 32FC3 Image of float32 [H, W, 3] vectors x, y, z."""
+    return image_message(np.asarray(vectors, np.float32), "32FC3", header)
 
 
 def png_message(mask: NDArray[np.uint8], header: Header) -> CompressedImage:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 
-from mila_ros.ros.camera_statistics import AnswerRecord, CameraStatistics, InputCounts
+from mila_ros.ros.camera_statistics import CameraStatistics
+from mila_ros.ros.model_diagnostics import keyframe_status, model_status, number, status
+from mila_ros.ros.records import AnswerRecord, InputCounts
 
 PERCENTILES = (50, 95, 99)
-_LATE_KEYFRAMES = 1.5
 
 
 def all_statuses(
@@ -27,6 +28,7 @@ def all_statuses(
     timeout_s: float,
     max_delay_ms: float,
     wanted_period_s: float | None,
+    max_age_s: float,
     problem: str | None,
     model: Mapping[str, object],
     activity: str = "",
@@ -39,7 +41,7 @@ def all_statuses(
     if model:
         statuses += [
             processing_status(f"{node}: processing", accounts.values(), max_delay_ms),
-            keyframe_status(f"{node}: keyframes", wanted_period_s, accounts),
+            keyframe_status(f"{node}: keyframes", wanted_period_s, max_age_s, accounts),
         ]
     return [*statuses, model_status(f"{node}: model", problem, model, activity)]
 
@@ -60,22 +62,22 @@ def input_status(
         "state": state,
         "topic": account.topic,
         "format": counts.format or "n/a",
-        "age_s": _number(counts.age_s, 3),
-        "rate_hz": _number(counts.rate_hz, 2),
-        "output_rate_hz": _number(counts.output_rate_hz, 2),
+        "age_s": number(counts.age_s, 3),
+        "rate_hz": number(counts.rate_hz, 2),
+        "output_rate_hz": number(counts.output_rate_hz, 2),
         "received": counts.received,
         "answered": counts.answered,
     }
     values |= {f"dropped.{cause}": count for cause, count in counts.dropped.items()}
     if answers:
         values["focal_length"] = answers[-1].focal_length
-        values["camera_info_lag_s"] = _number(answers[-1].info_lag_s, 3)
+        values["camera_info_lag_s"] = number(answers[-1].info_lag_s, 3)
         resets = sorted(answers[-1].resets.items())
         values |= {f"resets.{cause}": count for cause, count in resets}
     stages = _stages(answers)
     for stage in ("processing_ms", "latency_ms"):
         values |= _percentiles(stage, stages.get(stage, []))
-    return _status(name, level, text, values)
+    return status(name, level, text, values)
 
 
 def processing_status(
@@ -100,48 +102,14 @@ def processing_status(
     for stage, numbers in stages.items():
         values |= _percentiles(stage, numbers)
     if not answers:
-        return _status(name, DiagnosticStatus.OK, "no frame yet", values)
+        return status(name, DiagnosticStatus.OK, "no frame yet", values)
     level, text = DiagnosticStatus.OK, f"{values['processing_ms.p50']} ms per frame"
     if late_for_ms > max_delay_ms:
         level = DiagnosticStatus.ERROR
         text += f", longer than allowed for {late_for_ms:.0f} ms"
     elif late_for_ms:
         level, text = DiagnosticStatus.WARN, f"{text}, the last one longer than allowed"
-    return _status(name, level, text, values)
-
-
-def keyframe_status(
-    name: str, wanted_period_s: float | None, cameras: Mapping[str, CameraStatistics]
-) -> DiagnosticStatus:
-    """Return the status of the keyframes; a warning where they come too late.
-
-    ``wanted_period_s`` is None where the policy counts frames.
-    """
-    values: dict[str, object] = {"wanted_period_s": _number(wanted_period_s, 3)}
-    late = []
-    for camera, camera_statistics in cameras.items():
-        achieved = camera_statistics.keyframe_period_s()
-        latest = camera_statistics.answers()[-1:]
-        values[f"{camera}.achieved_period_s"] = _number(achieved, 3)
-        values[f"{camera}.age_frames"] = latest[0].keyframe_age if latest else "n/a"
-        values[f"{camera}.age_s"] = _number(latest[0].keyframe_age_s if latest else None, 3)
-        if wanted_period_s and achieved and achieved > _LATE_KEYFRAMES * wanted_period_s:
-            late.append(f"{camera} every {achieved:.2f} s")
-    if late:
-        text = f"keyframes come late: {', '.join(late)}, wanted every {wanted_period_s:.2f} s"
-        return _status(name, DiagnosticStatus.WARN, text, values)
-    return _status(name, DiagnosticStatus.OK, "ok", values)
-
-
-def model_status(
-    name: str, problem: str | None, values: Mapping[str, object], activity: str = ""
-) -> DiagnosticStatus:
-    """Return the status of the model: what is loaded where, or why nothing is, or not yet."""
-    if problem is not None:
-        return _status(name, DiagnosticStatus.ERROR, problem, values)
-    if not values:
-        return _status(name, DiagnosticStatus.WARN, activity or "no model is loaded", values)
-    return _status(name, DiagnosticStatus.OK, f"{values.get('model')} is loaded", values)
+    return status(name, level, text, values)
 
 
 def percentile(numbers: Sequence[float], percent: float) -> float:
@@ -180,19 +148,5 @@ def _stages(answers: Iterable[AnswerRecord]) -> dict[str, list[float]]:
 
 def _percentiles(stage: str, numbers: Sequence[float]) -> dict[str, object]:
     return {
-        f"{stage}.p{p}": _number(percentile(numbers, p) if numbers else None, 1)
-        for p in PERCENTILES
+        f"{stage}.p{p}": number(percentile(numbers, p) if numbers else None, 1) for p in PERCENTILES
     }
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "n/a" if value is None else f"{value:.{digits}f}"
-
-
-def _status(
-    name: str, level: bytes, message: str, values: Mapping[str, object]
-) -> DiagnosticStatus:
-    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-    return DiagnosticStatus(
-        level=level, name=name, message=message, hardware_id="mila_ros", values=pairs
-    )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from mila_ros.ros.parameter_table import Change, ParameterSpec
+from mila_ros.ros.parameter_spec import Change, ParameterSpec
 
 PLAYER_PARAMETERS = (
     ParameterSpec("bag", "", "The bag to play: a rosbag2 folder or file.", Change.START),

@@ -20,11 +20,13 @@ from mila_ros.data.point_clouds import PointCloudError, points_xyz, project
 from mila_ros.data.transforms import Matrix, StaticTransforms
 from mila_ros.errors import MilaError
 from mila_ros.evaluation.class_lists import common_classes
-from mila_ros.evaluation.play import Plan, Played, Scored
+from mila_ros.evaluation.plan import Plan, Played, Scored
 from mila_ros.evaluation.results import document
-from mila_ros.evaluation.scores import Scheme, Scores, Truth
+from mila_ros.evaluation.scores import Scheme, Scores
+from mila_ros.evaluation.truth import Truth
 from mila_ros.ros.conversions import camera_info_message
 from mila_ros.ros.evaluation_matching import MatchedFrame
+from mila_ros.ros.geometry import pinhole
 from mila_ros.streaming.description import Bundle
 
 MASK, DEPTH, MOTION = "segmentation/mask", "depth/image", "motion/mask"
@@ -59,10 +61,10 @@ class Lidar:
         Raises:
             PointCloudError: no calibration, no transform, or not a cloud of x, y, z.
         """
-        intrinsics = np.array(info.p).reshape(3, 4)[:, :3]
-        if not intrinsics[0, 0] > 0:
-            intrinsics = np.array(info.k).reshape(3, 3)
-        if not intrinsics[0, 0] > 0:
+        width = (info.roi.width or info.width) // max(info.binning_x, 1)
+        height = (info.roi.height or info.height) // max(info.binning_y, 1)
+        camera = pinhole(info, 0.0, width, height)
+        if camera is None:
             raise PointCloudError("The camera is not calibrated, so no point can be projected.")
         points = points_xyz(cloud)
         to_camera = self.to_camera
@@ -74,7 +76,8 @@ class Lidar:
                 "give it with the parameter lidar_to_camera."
             )
         in_camera = points @ to_camera[:3, :3].T + to_camera[:3, 3]
-        return project(in_camera, intrinsics, info.width, info.height)
+        intrinsics = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1.0]])
+        return project(in_camera, intrinsics, width, height)
 
 
 class Scoring:

@@ -17,7 +17,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
@@ -30,6 +30,7 @@ from mila_ros.evaluation.class_lists import TAXONOMIES
 from mila_ros.evaluation.results import write_json
 from mila_ros.ros import qos
 from mila_ros.ros.cameras import UNNAMED
+from mila_ros.ros.distributions import HAS_MESSAGE_INFO, leave_to_owner
 from mila_ros.ros.evaluation_counts import Counts
 from mila_ros.ros.evaluation_matching import MatchedFrame, Matcher
 from mila_ros.ros.evaluation_parameters import EVALUATOR_PARAMETERS
@@ -45,7 +46,7 @@ from mila_ros.ros.evaluation_scoring import (
     parse_matrix,
 )
 from mila_ros.ros.fixed_parameters import declare_fixed
-from mila_ros.ros.recorder_node import HAS_MESSAGE_INFO, header_stamp_ns
+from mila_ros.ros.recorder_node import header_stamp_ns
 from mila_ros.ros.spin import run_node
 from mila_ros.streaming.bundle import read_bundle
 
@@ -55,12 +56,6 @@ BACKLOG = 512
 
 GRACE_S = 4.5
 """For the results, from a signal on; ``ros2 launch`` sends the next one after five seconds."""
-
-_LATCHED = QoSProfile(
-    depth=100,
-    reliability=QoSReliabilityPolicy.RELIABLE,
-    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
-)
 
 
 class Times(NamedTuple):
@@ -85,6 +80,7 @@ class EvaluatorNode(Node):
 
     def __init__(self) -> None:
         super().__init__("evaluator")
+        leave_to_owner(self)
         self._set = declare_fixed(self, EVALUATOR_PARAMETERS)
         self._transforms = StaticTransforms()
         lidar = None
@@ -217,7 +213,7 @@ class EvaluatorNode(Node):
             return
         kind = importlib.import_module("tf2_msgs.msg").TFMessage
         add = lambda message: self._put(partial(self._transforms.add, message.transforms))  # noqa: E731
-        self.create_subscription(kind, TF_STATIC, add, _LATCHED)
+        self.create_subscription(kind, TF_STATIC, add, qos.latched_qos(depth=100))
 
     def _put(self, event: Callable[[], None]) -> None:
         # Without end where the scorer has failed, whose error `_tick` raises.

@@ -9,7 +9,7 @@ from typing import Any
 
 from rclpy.node import Node
 
-from mila_ros.ros.parameter_table import Change, ParameterSpec
+from mila_ros.ros.parameter_spec import Change, ParameterSpec
 from mila_ros.ros.parameters import ParameterError, declare
 
 CAMERA_PARAMETERS = (

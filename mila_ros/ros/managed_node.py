@@ -12,6 +12,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from mila_ros.errors import MilaError
+from mila_ros.ros.distributions import leave_to_owner
 
 
 class ManagedNode(LifecycleNode, ABC):
@@ -27,6 +28,7 @@ class ManagedNode(LifecycleNode, ABC):
 
     def __init__(self, name: str, **node_arguments: Any) -> None:
         super().__init__(name, **node_arguments)
+        leave_to_owner(self)
         self.problem: str | None = None
         self._guard_change_state()
 

@@ -21,6 +21,7 @@ from mila_ros.ros.conversions import (
     millimetre_message,
     png_message,
     rgb_message,
+    vectors_message,
 )
 from mila_ros.ros.geometry import Pinhole, points_message
 from mila_ros.ros.parameters import Settings
@@ -121,6 +122,15 @@ _MAKE: dict[str, Make] = {
     "motion/camera_info": _camera_info,
     "motion/mask": _map("motion", mask_message),
     "motion/mask/compressed": _map("motion", png_message),
+    "normals/camera_info": _camera_info,
+    "normals/image": _map("normals", vectors_message),
+    "edges/camera_info": _camera_info,
+    "edges/image": _map("edges", mask_message),
+    "saliency/camera_info": _camera_info,
+    "saliency/mask": _map("saliency", mask_message),
+    "human_parts/camera_info": _camera_info,
+    "human_parts/mask": _map("human_parts", mask_message),
+    "human_parts/mask/compressed": _map("human_parts", png_message),
 }
 
 OUTPUTS = tuple(

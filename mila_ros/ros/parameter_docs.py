@@ -14,7 +14,8 @@ from pathlib import Path
 
 from mila_ros.errors import MilaError
 from mila_ros.ros import topics
-from mila_ros.ros.parameter_table import PARAMETERS, ParameterSpec
+from mila_ros.ros.parameter_spec import ParameterSpec
+from mila_ros.ros.parameter_table import PARAMETERS
 from mila_ros.ros.topics import Topic
 
 RELIABLE = "reliable, keep last 1"

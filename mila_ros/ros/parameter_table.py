@@ -9,52 +9,7 @@ the two together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-
-Value = bool | int | float | str | list[str]
-
-
-class Change(Enum):
-    """When a parameter may be set."""
-
-    ALWAYS = "at any time"
-    UNCONFIGURED = "while unconfigured"
-    START = "at the start"
-
-
-@dataclass(frozen=True)
-class ParameterSpec:
-    """One parameter; minimum and maximum are inclusive, choices are all there are."""
-
-    name: str
-    default: Value
-    description: str
-    change: Change = Change.ALWAYS
-    minimum: int | float | None = None
-    maximum: int | float | None = None
-    choices: tuple[str, ...] = ()
-
-    @property
-    def field(self) -> str:
-        """The name of its field in `Settings`."""
-        return self.name.replace(".", "_")
-
-    @property
-    def kind(self) -> str:
-        """The type as ``ros2 param describe`` spells it."""
-        names = {bool: "boolean", int: "integer", float: "double", str: "string"}
-        return names.get(type(self.default), "string array")
-
-    @property
-    def rule(self) -> str:
-        """What values it takes, in words."""
-        if self.choices:
-            return "one of " + ", ".join(self.choices)
-        if self.minimum is not None:
-            return f"a value ({self.kind}) from {self.minimum} to {self.maximum}"
-        return f"a value ({self.kind})"
-
+from mila_ros.ros.parameter_spec import Change, ParameterSpec
 
 PARAMETERS = (
     ParameterSpec(
@@ -128,9 +83,10 @@ PARAMETERS = (
     ParameterSpec(
         "keyframe_policy",
         "timer",
-        "When the slow network runs: timer (every keyframe_period_s on the ROS clock) or every "
-        "(each keyframe_every-th frame).",
-        choices=("timer", "every"),
+        "When the slow network runs: timer (every keyframe_period_s on the ROS clock), every (each "
+        "keyframe_every-th frame) or adaptive (after a frame whose evidence is below "
+        "keyframe_evidence).",
+        choices=("timer", "every", "adaptive"),
     ),
     ParameterSpec(
         "keyframe_period_s",
@@ -147,11 +103,37 @@ PARAMETERS = (
         maximum=1000,
     ),
     ParameterSpec(
+        "keyframe_evidence",
+        0.97,
+        "How much the keyframe must explain of a frame with the policy adaptive, against what it "
+        "explained at first; more makes more keyframes.",
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    ParameterSpec(
         "keyframe_max_age_s",
         2.0,
         "A frame whose keyframe is older than this is made a keyframe whatever the policy says.",
         minimum=0.02,
         maximum=600.0,
+    ),
+    ParameterSpec(
+        "keyframe_mode",
+        "blocking",
+        "How the slow network runs: blocking (it answers the keyframes, which take longer) or "
+        "concurrent (every frame is answered by the fast network, and what the slow one makes of a "
+        "keyframe beside them is used from the next frame on).",
+        Change.UNCONFIGURED,
+        choices=("blocking", "concurrent"),
+    ),
+    ParameterSpec(
+        "keyframe_threads",
+        0,
+        "Threads of the slow network on the CPU when it is concurrent; 0 takes half of the fast "
+        "one's.",
+        Change.UNCONFIGURED,
+        0,
+        1024,
     ),
     ParameterSpec(
         "max_gap_s",

@@ -18,7 +18,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mila_ros.errors import MilaError
-from mila_ros.ros.parameter_table import PARAMETERS, Change, ParameterSpec
+from mila_ros.ros.parameter_spec import Change, ParameterSpec
+from mila_ros.ros.parameter_table import PARAMETERS
 from mila_ros.ros.topics import RESERVED_NAMES
 
 _BY_NAME = {spec.name: spec for spec in PARAMETERS}
@@ -45,7 +46,10 @@ class Settings:
     keyframe_policy: str
     keyframe_period_s: float
     keyframe_every: int
+    keyframe_evidence: float
     keyframe_max_age_s: float
+    keyframe_mode: str
+    keyframe_threads: int
     max_gap_s: float
     max_image_pixels: int
     image_timeout_s: float

@@ -91,8 +91,9 @@ class PerceptionNode(ManagedNode):
         load = partial(load_pipeline, settings, self._cameras, self._now_ns, self._warn)
         loading = self._worker.call(load)
         # An engine may compile for minutes, in which /diagnostics must not fall silent.
+        verb = "loading" if settings.engine == "eager" else "building"
         while not wait([loading], self.get_parameter("diagnostics.period_s").value).done:
-            self._report(f"loading {settings.model} for the engine {settings.engine}")
+            self._report(f"{verb} {settings.model} for the engine {settings.engine}")
         self._pipeline = loading.result()
         bundle = self._pipeline.perception.bundle
         try:
@@ -123,6 +124,7 @@ class PerceptionNode(ManagedNode):
         if self._is_enabled:
             self._start()
         self._is_active = True
+        self._pipeline.prepare_attention(self.get_logger().info)
 
     def deactivate(self) -> None:
         """Unsubscribe, and forget the streams."""
@@ -158,10 +160,7 @@ class PerceptionNode(ManagedNode):
         response.success, response.message = True, "enabled" if request.data else "disabled"
         if self._is_active and was_enabled != self._is_enabled:
             try:
-                if self._is_enabled:
-                    self._start()
-                else:
-                    self._stop()
+                (self._start if self._is_enabled else self._stop)()
             except MilaError as error:
                 self._is_enabled = False
                 response.success, response.message = False, str(error)
@@ -260,6 +259,7 @@ class PerceptionNode(ManagedNode):
             timeout_s=timeout_s,
             max_delay_ms=self.get_parameter(MAX_DELAY).value,
             wanted_period_s=None if pipeline is None else pipeline.wanted_period_s,
+            max_age_s=self.get_parameter("keyframe_max_age_s").value,
             problem=self.problem,
             model={} if pipeline is None else pipeline.describe(),
             activity=activity,

@@ -14,18 +14,16 @@ from collections.abc import Callable, Mapping
 import torch
 
 from mila_ros.data.image_encodings import ImageError
-from mila_ros.ros.camera_statistics import AnswerRecord
-from mila_ros.ros.cameras import Camera, Incoming, nanoseconds
+from mila_ros.ros.accounts import Accounts
+from mila_ros.ros.attention import prepare_attention
+from mila_ros.ros.cameras import Camera, Incoming
 from mila_ros.ros.conversions import message_to_rgb
 from mila_ros.ros.frame_checks import FrameChecks
-from mila_ros.ros.geometry import Pinhole, pinhole
+from mila_ros.ros.geometry import pinhole
+from mila_ros.ros.keyframe_settings import keyframe_policy, policy_settings
 from mila_ros.ros.outputs import Answer
 from mila_ros.ros.parameters import Settings
-from mila_ros.ros.topics import STAGES
-from mila_ros.streaming import EveryN, Frame, KeyframePolicy, OnRequest, Perception, ResetCause
-
-LATENCY_LIMIT_MS = 60_000.0
-"""Stamps farther than this from the ROS clock are of another clock."""
+from mila_ros.streaming import Perception, ResetCause
 
 
 class Pipeline:
@@ -57,14 +55,16 @@ class Pipeline:
             engine=settings.engine,
             max_gap_s=settings.max_gap_s,
             max_cameras=len(settings.cameras),
+            keyframe_mode=settings.keyframe_mode,
+            keyframe_threads=settings.keyframe_threads,
         )
         self.perception.warm_up(*self.perception.bundle.input_size)
         self._cameras = cameras
-        self._now_ns = now_ns
         self._warn = warn
         self._checks = FrameChecks(warn)
         self._settings = settings
-        self._published_s: dict[str, float] = {}
+        self._accounts = Accounts(cameras, self.perception, now_ns)
+        self._is_preparing = False
 
     def process(self, name: str, incoming: Incoming) -> None:
         """Answer one frame: every watched output, or a counted reason why not."""
@@ -105,22 +105,32 @@ class Pipeline:
                 "publish": _milliseconds_since(begin_publish),
                 "processing": _milliseconds_since(begin),
             }
-            self._account(name, incoming, frame, model, timings_ms)
+            self._accounts.answered(name, incoming, frame, model, timings_ms)
+            if frame.keyframe_failure is not None:
+                self._warn(f"{name}.keyframe", f"{name}: {frame.keyframe_failure}")
             self._checks.time(name, camera, incoming.stamp_ns, frame.reset_cause)
 
     def restart(self) -> None:
         """Let every stream begin afresh because the node is activated anew; frees its features."""
         self.perception.reset(cause=ResetCause.ACTIVATED)
         self._checks.restart()
-        self._published_s.clear()
+        self._accounts.restart()
 
     def jump_back(self) -> None:
         """Let every stream begin afresh because the ROS clock went back, or is another one now."""
         self.perception.reset(cause=ResetCause.TIME_JUMP_BACK)
 
+    def prepare_attention(self, say: Callable[[str], None]) -> None:
+        """Have local attention compiled beside the frames, once, where that makes them faster."""
+        if not self._is_preparing:
+            self._is_preparing = True
+            prepare_attention(self.perception, say)
+
     def close(self) -> None:
         """Free the model and what torch keeps of its memory."""
-        del self.perception
+        if not self.perception.close():
+            self._warn("close", "The slow network is still busy with a keyframe; it is abandoned.")
+        del self.perception, self._accounts
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -140,6 +150,8 @@ class Pipeline:
             "device": device,
             "precision": self.perception.precision,
             "engine": self.perception.engine.name,
+            "building": self.perception.engine.building or "",
+            "keyframe_mode": self.perception.keyframe_mode,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
@@ -148,66 +160,13 @@ class Pipeline:
             values["memory_mb"] = torch.cuda.memory_allocated(device) >> 20
         return values
 
-    def _account(
-        self,
-        name: str,
-        incoming: Incoming,
-        frame: Frame,
-        model: Pinhole | None,
-        timings_ms: Mapping[str, float],
-    ) -> None:
-        camera, info = self._cameras[name], incoming.info
-        now_s = time.monotonic()
-        before_s, self._published_s[name] = self._published_s.get(name), now_s
-        age_ms = (self._now_ns() - incoming.stamp_ns) * 1e-6
-        latency_ms = age_ms if 0 <= age_ms < LATENCY_LIMIT_MS else None
-        camera.statistics.answered(
-            AnswerRecord(
-                stamp_ns=incoming.stamp_ns,
-                timings_ms=timings_ms,
-                latency_ms=latency_ms,
-                is_keyframe=frame.is_keyframe,
-                keyframe_age=frame.keyframe_age,
-                keyframe_age_s=frame.keyframe_age_s,
-                resets={cause.value: n for cause, n in self.perception.resets(name).items()},
-                focal_length=model.source if model else "assumed",
-                info_lag_s=(incoming.stamp_ns - nanoseconds(info)) * 1e-9 if info else None,
-            ),
-            incoming.settings.diagnostics_max_allowed_processing_time_ms,
-        )
-        camera.outputs.publish_timings(
-            {
-                "debug/processing_time_ms": timings_ms["processing"],
-                "debug/cyclic_time_ms": None if before_s is None else (now_s - before_s) * 1e3,
-                "debug/pipeline_latency_ms": latency_ms,
-                **{f"debug/stage/{stage}_ms": timings_ms[stage] for stage in STAGES},
-            }
-        )
-
     def _apply(self, settings: Settings) -> None:
         before, self._settings = self._settings, settings
-        if _keyframe_settings(before) != _keyframe_settings(settings):
+        if policy_settings(before) != policy_settings(settings):
             policy = keyframe_policy(settings)
             for name in self.perception.cameras:
                 policy.register(name)
             self.perception.keyframes = policy
-
-
-def keyframe_policy(settings: Settings) -> KeyframePolicy:
-    """Return the policy that the parameters ask for; the node's timer drives the one on request."""
-    max_age_s = settings.keyframe_max_age_s
-    if settings.keyframe_policy == "every":
-        return EveryN(settings.keyframe_every, max_age_s)
-    return OnRequest(max_age_s)
-
-
-def _keyframe_settings(settings: Settings) -> tuple[object, ...]:
-    return (
-        settings.keyframe_policy,
-        settings.keyframe_period_s,
-        settings.keyframe_every,
-        settings.keyframe_max_age_s,
-    )
 
 
 def _milliseconds_since(begin: float) -> float:

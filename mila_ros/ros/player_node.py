@@ -24,6 +24,7 @@ from mila_ros.data.bags import open_bag
 from mila_ros.data.frames import SourceError
 from mila_ros.data.read_ahead import ReadAhead
 from mila_ros.ros import qos
+from mila_ros.ros.distributions import leave_to_owner
 from mila_ros.ros.evaluation_parameters import PLAYER_PARAMETERS
 from mila_ros.ros.fixed_parameters import declare_fixed
 from mila_ros.ros.spin import run_node
@@ -58,6 +59,7 @@ class PlayerNode(Node):
 
     def __init__(self) -> None:
         super().__init__("player")
+        leave_to_owner(self)
         self._set = declare_fixed(self, PLAYER_PARAMETERS)
         if not self._set["bag"]:
             raise SourceError(

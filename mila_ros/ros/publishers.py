@@ -13,6 +13,7 @@ import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from builtin_interfaces.msg import Time
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo
@@ -26,7 +27,7 @@ from mila_ros.ros.parameters import Settings
 from mila_ros.visualization import palette_lut
 
 if TYPE_CHECKING:  # torch is imported when a model is loaded, not when the node starts
-    from mila_ros.streaming import Bundle
+    from mila_ros.streaming import Bundle, Frame
 
 KEYFRAME_TOPIC = topics.KEYFRAME.name
 LABEL_INFO_TOPIC = topics.LABEL_INFO.name
@@ -85,7 +86,7 @@ class CameraOutputs:
         return frozenset(o.topic for o in outputs if o.lacks_calibration(info, camera))
 
     def publish(self, wanted: frozenset[str], answer: Answer) -> None:
-        """Make and publish these outputs; then the keyframe topic, if it was one."""
+        """Make and publish these outputs; then the keyframe topic, where there is a new one."""
         messages = [
             (self._publishers[topic], output.make(answer, self._lut))
             for topic, output in self._outputs.items()
@@ -93,8 +94,8 @@ class CameraOutputs:
         ]
         for publisher, message in messages:
             publisher.publish(message)
-        if answer.frame is not None and answer.frame.is_keyframe:
-            self._publishers[KEYFRAME_TOPIC].publish(answer.header)
+        if answer.frame is not None and answer.frame.is_keyframe_new:
+            self._publishers[KEYFRAME_TOPIC].publish(_keyframe_header(answer.header, answer.frame))
 
     def publish_timings(self, milliseconds: Mapping[str, float | None]) -> None:
         """Publish the watched ones of `topics.TIMINGS`, by topic; None is not published."""
@@ -129,6 +130,14 @@ class CameraOutputs:
                 event_callbacks=qos.publisher_events(self._node, topic),
                 qos_overriding_options=qos.overrides(),
             )
+
+
+def _keyframe_header(header: Header, frame: Frame) -> Header:
+    """Return the header of the frame's keyframe, which may be an earlier frame of its camera."""
+    if frame.is_keyframe or frame.keyframe_stamp_ns is None:
+        return header
+    seconds, nanoseconds = divmod(frame.keyframe_stamp_ns, 1_000_000_000)
+    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=header.frame_id)
 
 
 def offered_tasks(bundle: Bundle) -> frozenset[str]:

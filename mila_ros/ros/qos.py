@@ -24,11 +24,7 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
 
 from mila_ros.errors import MilaError
-
-try:
-    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
-except ImportError:  # ROS 2 Humble
-    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+from mila_ros.ros.distributions import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 
 def input_qos() -> QoSProfile:
@@ -41,10 +37,10 @@ def output_qos() -> QoSProfile:
     return QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
 
 
-def latched_qos() -> QoSProfile:
+def latched_qos(depth: int = 1) -> QoSProfile:
     """Reliable and kept for subscribers that come later."""
     return QoSProfile(
-        depth=1,
+        depth=depth,
         reliability=QoSReliabilityPolicy.RELIABLE,
         durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
     )

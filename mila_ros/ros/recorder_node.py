@@ -17,28 +17,28 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from mila_ros.data.bags import BagWriter
 from mila_ros.data.frames import SourceError
 from mila_ros.ros import qos
+from mila_ros.ros.distributions import HAS_MESSAGE_INFO, leave_to_owner
 from mila_ros.ros.fixed_parameters import RECORDER_PARAMETERS, declare_fixed
 from mila_ros.ros.recording import Recording
 from mila_ros.ros.snapshots import Colors, Snapshots
 from mila_ros.ros.spin import run_node
 
-OUTPUT_IMAGES = ("segmentation/mask", "segmentation/confidence", "depth/image", "motion/mask")
-OUTPUT_INFOS = ("segmentation/camera_info", "depth/camera_info", "motion/camera_info")
+OUTPUT_IMAGES = (
+    "segmentation/mask", "segmentation/confidence", "depth/image", "motion/mask", "normals/image",
+    "edges/image", "saliency/mask", "human_parts/mask",
+)  # fmt: skip
+OUTPUT_INFOS = tuple(dict.fromkeys(f"{t.partition('/')[0]}/camera_info" for t in OUTPUT_IMAGES))
 KEYFRAME = "keyframe"
 DIAGNOSTICS = "diagnostics"
 BAG_FOLDER = "bag"
 SUMMARY_FILE = "summary.json"
 TICK_S = 0.1
-
-# rclpy tells a callback when its message was published, but not on ROS 2 Humble.
-HAS_MESSAGE_INFO = hasattr(Subscription, "CallbackType")
 
 
 class RecorderNode(Node):
@@ -50,6 +50,7 @@ class RecorderNode(Node):
 
     def __init__(self) -> None:
         super().__init__("recorder")
+        leave_to_owner(self)
         self._set = declare_fixed(self, RECORDER_PARAMETERS)
         self._is_raw = self._set["transport"] == "raw"
         self._directory = Path(self._set["output"])
@@ -128,14 +129,14 @@ class RecorderNode(Node):
         def receive(data: bytes, info: Mapping[str, int]) -> None:
             now_ns = time.time_ns()
             if self._bag is not None:
+                if name not in self._recording.topics:  # so that the bag has no empty topics
+                    self._bag.add_topic(resolved, type_name)
                 self._bag.write(resolved, now_ns, data)
             self._recording.count(name, now_ns)
             handle(data, info.get("source_timestamp") or now_ns, now_ns)
 
         self._names[name] = resolved = self.resolve_topic_name(topic)
-        if self._bag is not None:
-            package, type_name = kind.__module__.split(".")[0], kind.__name__
-            self._bag.add_topic(resolved, f"{package}/msg/{type_name}")
+        type_name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
         with qos.naming_bad_overrides(self, topic):
             self.create_subscription(
                 kind,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import colorsys
 import json
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ import numpy as np
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
+from mila_ros.data.datasets.normals import rgb8_from_normals
+from mila_ros.data.datasets.pascal_labels import HUMAN_PARTS7
 from mila_ros.data.frames import SourceError
 from mila_ros.data.image_encodings import RgbImage
 from mila_ros.paths import DESCRIPTION_FILE, find_model
@@ -168,33 +171,46 @@ class Snapshots:
 def draw(
     snapshot: Snapshot, colors: Colors, image_type: type[Image] | type[CompressedImage]
 ) -> RgbImage:
-    """The side-by-side of a frame: input, classes, depth and motion, as far as they are there."""
+    """The side-by-side of a frame: the input and its answers, as far as they are there."""
     rgb = message_to_rgb(deserialize_message(snapshot.image, image_type))
     maps = {
         topic: _map(deserialize_message(data, Image)) for topic, data in snapshot.outputs.items()
     }
-    panels = [Panel("input", rgb)]
-    mask, depth, motion = (
-        maps.get(topic) for topic in ("segmentation/mask", "depth/image", "motion/mask")
-    )
-    if mask is not None:
-        panels.append(Panel("segmentation", overlay_segmentation(rgb, mask, colors.lut)))
-    if depth is not None:
-        panels.append(Panel("depth", colorize_depth(depth, *colors.depth_range_m)))
-    if motion is not None:
-        panels.append(Panel("motion", overlay_motion(rgb, motion)))
+    drawn = {
+        topic.partition("/")[0]: paint(rgb, maps[topic], colors)
+        for topic, paint in _PAINT.items()
+        if topic in maps
+    }
     return side_by_side(
-        panels,
+        [Panel("input", rgb), *(Panel(task, picture) for task, picture in drawn.items())],
         f"frame {snapshot.index}    stamp {snapshot.stamp_ns * 1e-9:.3f} s",
         is_keyframe=snapshot.is_keyframe,
-        legend=colors.legend if mask is not None else (),
-        depth_range_m=colors.depth_range_m if depth is not None else None,
+        legend=colors.legend if "segmentation" in drawn else (),
+        depth_range_m=colors.depth_range_m if "depth" in drawn else None,
     )
 
 
 def _map(message: Image) -> np.ndarray:
-    dtype = np.float32 if message.encoding == "32FC1" else np.uint8
-    return np.frombuffer(message.data, dtype).reshape(message.height, message.width)
+    dtype = np.float32 if message.encoding.startswith("32FC") else np.uint8
+    pixels = np.frombuffer(message.data, dtype).reshape(message.height, message.width, -1)
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+
+
+def _grey(rgb: RgbImage, level: np.ndarray, colors: Colors) -> RgbImage:
+    return cv2.merge([level] * 3)
+
+
+_PARTS_LUT = palette_lut(HUMAN_PARTS7.colors)
+_PAINT: dict[str, Callable[[RgbImage, np.ndarray, Colors], RgbImage]] = {
+    "segmentation/mask": lambda rgb, ids, colors: overlay_segmentation(rgb, ids, colors.lut),
+    "depth/image": lambda _, metres, colors: colorize_depth(metres, *colors.depth_range_m),
+    "motion/mask": lambda rgb, motion, _: overlay_motion(rgb, motion),
+    "normals/image": lambda _, normals, __: rgb8_from_normals(normals),
+    "edges/image": _grey,
+    "saliency/mask": _grey,
+    "human_parts/mask": lambda rgb, ids, _: overlay_segmentation(rgb, ids, _PARTS_LUT),
+}
+"""How a topic is drawn, in the order of the panels."""
 
 
 def _hue(number: int) -> Color:

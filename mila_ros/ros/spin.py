@@ -19,6 +19,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from mila_ros.errors import MilaError
+from mila_ros.ros.distributions import leave_to_owner
 
 GRACE_S = 2.5
 """Seconds from SIGINT or SIGTERM after which the process ends even if something hangs."""
@@ -78,6 +79,7 @@ def _spin(
     node: Node | None = None
     try:
         node = factory()
+        leave_to_owner(node)
         executor.add_node(node)
         while rclpy.ok() and not stop.is_set():
             executor.spin_once()

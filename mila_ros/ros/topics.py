@@ -40,61 +40,36 @@ INPUTS = (
     ),
 )
 
+
+def _image(name: str, content: str) -> Topic:
+    return Topic(name, "sensor_msgs/Image", content, name.partition("/")[0])
+
+
+def _png(task: str) -> Topic:
+    content = "the mask as PNG, bit for bit"
+    return Topic(f"{task}/mask/compressed", "sensor_msgs/CompressedImage", content, task)
+
+
+def _info(task: str, content: str = "as `segmentation/camera_info`") -> Topic:
+    return Topic(f"{task}/camera_info", "sensor_msgs/CameraInfo", content, task)
+
+
 FRAME_OUTPUTS = (
-    Topic(
-        "segmentation/camera_info",
-        "sensor_msgs/CameraInfo",
-        "the calibration, scaled where it is of another size than the image",
-        "segmentation",
-    ),
-    Topic(
-        "segmentation/mask",
-        "sensor_msgs/Image",
-        "`mono8`: class ids at the input's size, 255 unlabelled",
-        "segmentation",
-    ),
-    Topic(
-        "segmentation/mask/compressed",
-        "sensor_msgs/CompressedImage",
-        "the mask as PNG, bit for bit",
-        "segmentation",
-    ),
-    Topic(
-        "segmentation/confidence",
-        "sensor_msgs/Image",
-        "`mono8`: probability of that class, 0 to 255",
-        "segmentation",
-    ),
-    Topic(
-        "segmentation/color",
-        "sensor_msgs/Image",
-        "`rgb8`: the mask in the colours of its classes",
-        "segmentation",
-    ),
-    Topic(
-        "segmentation/overlay",
-        "sensor_msgs/Image",
-        "`rgb8`: these colours over the image",
-        "segmentation",
-    ),
-    Topic(
-        "depth/camera_info",
-        "sensor_msgs/CameraInfo",
-        "as `segmentation/camera_info`",
-        "depth",
-    ),
-    Topic(
+    _info("segmentation", "the calibration, scaled where it is of another size than the image"),
+    _image("segmentation/mask", "`mono8`: class ids at the input's size, 255 unlabelled"),
+    _png("segmentation"),
+    _image("segmentation/confidence", "`mono8`: probability of that class, 0 to 255"),
+    _image("segmentation/color", "`rgb8`: the mask in the colours of its classes"),
+    _image("segmentation/overlay", "`rgb8`: these colours over the image"),
+    _info("depth"),
+    _image(
         "depth/image",
-        "sensor_msgs/Image",
         "`32FC1`: metres along the optical axis, NaN unknown, ±inf out of range (REP 117, 118)",
-        "depth",
     ),
-    Topic(
+    _image(
         "depth/image_raw",
-        "sensor_msgs/Image",
         "`16UC1`: the same in millimetres, 0 unknown or not in 16 bits (REP 118); "
         "with `depth.encoding: 16UC1`",
-        "depth",
     ),
     Topic(
         "depth/points",
@@ -103,26 +78,33 @@ FRAME_OUTPUTS = (
         "needs a calibration or `depth.focal_length_px`",
         "depth",
     ),
-    Topic(
-        "motion/camera_info", "sensor_msgs/CameraInfo", "as `segmentation/camera_info`", "motion"
+    _info("motion"),
+    _image("motion/mask", "`mono8`: 255 where something moves by itself, else 0"),
+    _png("motion"),
+    _info("normals"),
+    _image(
+        "normals/image",
+        "`32FC3`: x, y, z of the surface's unit normal in the camera's frame, in the axes that the "
+        "model was taught; NaN unknown",
     ),
-    Topic(
-        "motion/mask",
-        "sensor_msgs/Image",
-        "`mono8`: 255 where something moves by itself, else 0",
-        "motion",
+    _info("edges"),
+    _image("edges/image", "`mono8`: probability of an edge, 0 to 255"),
+    _info("saliency"),
+    _image("saliency/mask", "`mono8`: probability of what catches the eye, 0 to 255"),
+    _info("human_parts"),
+    _image(
+        "human_parts/mask",
+        "`mono8`: 0 background, 1 head, 2 torso, 3 upper arm, 4 lower arm, 5 upper leg, "
+        "6 lower leg, 255 unknown",
     ),
-    Topic(
-        "motion/mask/compressed",
-        "sensor_msgs/CompressedImage",
-        "the mask as PNG, bit for bit",
-        "motion",
-    ),
+    _png("human_parts"),
 )
 """The outputs of a frame, in the order in which they are published."""
 
 KEYFRAME = Topic(
-    "keyframe", "std_msgs/Header", "the header of each frame that ran the slow network"
+    "keyframe",
+    "std_msgs/Header",
+    "the header of each frame that the slow network saw, when what it made of it comes into use",
 )
 LABEL_INFO = Topic(
     "segmentation/label_info",

@@ -22,8 +22,8 @@ from mila_ros.data.bag_messages import (
 )
 from mila_ros.data.bags import BagWriter
 from mila_ros.data.frames import Calibration
-from mila_ros.simulation.dataset import Recipe
 from mila_ros.simulation.engine import mujoco
+from mila_ros.simulation.recipe import Recipe
 from mila_ros.simulation.simulator import SimulatedFrame
 from mila_ros.simulation.taxonomy import WORLDS, lookup_table, own_taxonomy
 

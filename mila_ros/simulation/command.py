@@ -7,14 +7,17 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+from mila_ros.arguments import count, frame_rate, size, whole
 from mila_ros.errors import MilaError
-from mila_ros.simulation.dataset import EXTRAS, FORMATS, Recipe, check_seeds, write_clips
+from mila_ros.processes import Terminated, terminated_like_interrupted
+from mila_ros.progress_bar import shown
+from mila_ros.simulation.dataset import check_seeds, write_clips
+from mila_ros.simulation.recipe import EXTRAS, FORMATS, Recipe
 from mila_ros.simulation.taxonomy import WORLDS, own_taxonomy
 
 _EXAMPLES = """
@@ -36,11 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--world", choices=sorted(WORLDS), required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for the clips")
-    parser.add_argument("--seed", type=_whole, default=0, help="seed of the first clip (0)")
-    parser.add_argument("--clips", type=_count, default=1, help="how many, a seed each (1)")
-    parser.add_argument("--frames", type=_count, default=24, help="frames a clip (24)")
-    parser.add_argument("--fps", type=_fps, default=10.0, help="frames a second (10)")
-    parser.add_argument("--size", type=_size, default=(512, 256), metavar="WxH", help="(512x256)")
+    parser.add_argument("--seed", type=whole, default=0, help="seed of the first clip (0)")
+    parser.add_argument("--clips", type=count, default=1, help="how many, a seed each (1)")
+    parser.add_argument("--frames", type=count, default=24, help="frames a clip (24)")
+    parser.add_argument("--fps", type=frame_rate, default=10.0, help="frames a second (10)")
+    parser.add_argument("--size", type=size, default=(512, 256), metavar="WxH", help="(512x256)")
     parser.add_argument(
         "--format", choices=FORMATS, default="clip", help="clip folders, or rosbag2 bags (clip)"
     )
@@ -51,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--extras", nargs="+", choices=EXTRAS, default=[], help="more maps, for clip folders"
     )
     parser.add_argument(
-        "--blur", type=_count, default=1, help="pictures averaged for motion blur (1: none)"
+        "--blur", type=count, default=1, help="pictures averaged for motion blur (1: none)"
     )
     parser.add_argument(
         "--samples",
@@ -60,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=4,
         help="anti-aliasing (4); 0 is nearly twice as fast on a CPU",
     )
-    parser.add_argument("--jobs", type=_count, default=1, help="processes, at most one a core (1)")
+    parser.add_argument("--jobs", type=count, default=1, help="processes, at most one a core (1)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,7 +93,19 @@ def run(arguments: argparse.Namespace) -> int:
     importlib.import_module("mila_ros.simulation.engine")
     jobs = min(arguments.jobs, os.cpu_count() or 1)
     start = time.monotonic()
-    made = sum(1 for _ in _shown(write_clips(recipe, seeds, arguments.out, jobs), len(seeds)))
+    made = 0
+    try:
+        with (
+            terminated_like_interrupted(),
+            closing(write_clips(recipe, seeds, arguments.out, jobs)) as clips,
+        ):
+            for _ in shown(clips, "clip", len(seeds)):
+                made += 1
+    except KeyboardInterrupt as stop:
+        print(
+            f"stopped after {made} clips; run the same command again for the rest", file=sys.stderr
+        )
+        return 143 if isinstance(stop, Terminated) else 130
     took = time.monotonic() - start
     kept = len(seeds) - made
     print(
@@ -99,42 +114,3 @@ def run(arguments: argparse.Namespace) -> int:
         + (f", {kept} were there already" if kept else "")
     )
     return 0
-
-
-def _shown(seeds: Iterator[int], total: int) -> Iterable[int]:
-    """The seeds as they are done, behind a progress bar when someone is looking."""
-    if not sys.stderr.isatty():
-        return seeds
-    from tqdm import tqdm
-
-    return tqdm(seeds, total=total, unit="clip")
-
-
-def _whole(text: str) -> int:
-    if not re.fullmatch(r"\d+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"\d+", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def _fps(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames a second (0 to 1000)")
-    return value
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(16 <= side <= 4096 for side in size):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size from 16x16 to 4096x4096")
-    return size

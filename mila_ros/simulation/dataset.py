@@ -11,12 +11,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from collections.abc import Generator, Sequence
+from concurrent.futures import as_completed
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -25,65 +23,23 @@ from numpy.typing import NDArray
 from mila_ros.data.clip_writer import ClipWriter
 from mila_ros.data.datasets.normals import encode_normals
 from mila_ros.errors import MilaError
+from mila_ros.processes import worker_processes
+from mila_ros.simulation.recipe import Recipe
 from mila_ros.simulation.splits import split_of
 from mila_ros.simulation.taxonomy import WORLDS, lookup_table, own_taxonomy
 
-if TYPE_CHECKING:
-    from mila_ros.simulation.simulator import Simulator
-
-EXTRAS = ("normals", "flow")
-FORMATS = ("clip", "bag")
 RECIPE_FILE = "simulation.json"
 _REVISION = 1
 """Counted up when the same seed begins to give another clip."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What decides the content of a clip beside its seed.
-
-    Attributes:
-        world: ``street`` or ``rooms``.
-        frames: Frames a clip.
-        fps: Frames a second.
-        width: Pixels.
-        height: Pixels.
-        classes: Name of the taxonomy of the labels, one of ``taxonomy.WORLDS[world]``.
-        format: ``clip`` for clip folders, ``bag`` for rosbag2 folders.
-        extras: Further maps, of `EXTRAS`; clip folders only.
-        blur: Pictures averaged for motion blur, 1 for none.
-        samples: Anti-aliasing, 0 or 4.
-    """
-
-    world: str
-    frames: int
-    fps: float
-    width: int
-    height: int
-    classes: str
-    format: str = "clip"
-    extras: tuple[str, ...] = ()
-    blur: int = 1
-    samples: int = 4
-
-    def simulator(self, seed: int) -> Simulator:
-        """The clip's simulator.
-
-        Raises:
-            MilaError: No such seed, or nothing can be rendered here.
-        """
-        # Imported here: who only looks at what is there needs no renderer.
-        from mila_ros.simulation.simulator import Simulator
-
-        return Simulator(
-            self.world, seed, width=self.width, height=self.height, fps=self.fps,
-            blur=self.blur, samples=self.samples,
-        )  # fmt: skip
-
-
 def clip_path(out: Path, seed: int) -> Path:
     """Where the clip of a seed is."""
     return out / f"{seed:06d}"
+
+
+def _partial_path(out: Path, seed: int) -> Path:
+    return out / f".{seed:06d}.partial"
 
 
 def is_complete(out: Path, seed: int, recipe: Recipe) -> bool:
@@ -114,7 +70,7 @@ def write_clip(recipe: Recipe, seed: int, out: Path) -> Path:
         MilaError: It cannot be rendered or written.
     """
     final = clip_path(out, seed)
-    partial = out / f".{final.name}.partial"
+    partial = _partial_path(out, seed)
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -132,27 +88,31 @@ def write_clip(recipe: Recipe, seed: int, out: Path) -> Path:
     return final
 
 
-def write_clips(recipe: Recipe, seeds: Sequence[int], out: Path, jobs: int) -> Iterator[int]:
+def write_clips(
+    recipe: Recipe, seeds: Sequence[int], out: Path, jobs: int
+) -> Generator[int, None, None]:
     """Write the clips that are not there yet, ``jobs`` at a time; yields each seed when done.
+
+    Interrupted, it leaves complete clips only.
 
     Raises:
         MilaError: A clip cannot be made, or the name of one is taken.
     """
     missing = [seed for seed in seeds if not is_complete(out, seed, recipe)]
-    if jobs == 1:
-        for seed in missing:
-            write_clip(recipe, seed, out)
-            yield seed
-        return
-    # A forked process cannot use its parent's OpenGL.
-    pool = ProcessPoolExecutor(min(jobs, max(len(missing), 1)), mp_context=get_context("spawn"))
     try:
-        futures = {pool.submit(write_clip, recipe, seed, out): seed for seed in missing}
-        for future in as_completed(futures):
-            future.result()
-            yield futures[future]
+        if jobs == 1:
+            for seed in missing:
+                write_clip(recipe, seed, out)
+                yield seed
+        elif missing:
+            with worker_processes(min(jobs, len(missing))) as pool:
+                futures = {pool.submit(write_clip, recipe, seed, out): seed for seed in missing}
+                for future in as_completed(futures):
+                    future.result()
+                    yield futures[future]
     finally:
-        pool.shutdown(cancel_futures=True)
+        for seed in missing:
+            shutil.rmtree(_partial_path(out, seed), ignore_errors=True)
 
 
 def check_seeds(seeds: range) -> str:

@@ -5,6 +5,7 @@
 Needs torch, numpy, OpenCV and safetensors; no ROS.
 """
 
+from .adaptive import Adaptive
 from .bundle import load_bundle, read_bundle, save_bundle, verify_bundle
 from .continuity import ResetCause
 from .description import Bundle, DepthSpec, InputSpec, Label
@@ -13,6 +14,7 @@ from .keyframes import EveryN, KeyframePolicy, OnRequest, Period
 from .perception import Perception
 
 __all__ = [
+    "Adaptive",
     "Bundle",
     "DepthSpec",
     "EveryN",

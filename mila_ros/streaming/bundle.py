@@ -179,6 +179,9 @@ def _fill(network: Network, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _check_size(path: Path, limit: int) -> None:
+    """Refuse what is no file, too: reading a pipe waits for ever, and a device has no end."""
+    if path.exists() and not path.is_file():
+        raise BundleError("this is no file; get the complete bundle again")
     size = path.stat().st_size
     if size > limit:
         raise BundleError(f"{size} bytes are more than the limit of {limit}; this is no such file")

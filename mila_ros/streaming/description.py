@@ -30,6 +30,9 @@ _TASK_RULES = {  # what Perception can decode: fewest and most channels, activat
     "depth": (1, 1, ("exp", "identity")),
     "motion": (2, 2, ("softmax",)),
     "normals": (3, 3, ("unit",)),
+    "edges": (1, 1, ("sigmoid",)),
+    "saliency": (1, 1, ("sigmoid",)),
+    "human_parts": (7, 7, ("softmax",)),  # the background and six parts, in the order of Frame
 }
 _SECTION_OF_TASK = {"segmentation": "labels", "depth": "depth", "motion": "motion"}
 _KEYS = (

@@ -1,15 +1,21 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What comes out of :meth:`Perception.step`."""
+"""What goes into :meth:`Perception.step`, and what comes out of it."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .continuity import ResetCause
+from .description import Bundle
+
+STAGES = ("preprocess", "network", "postprocess")
+"""Of a frame's time, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -19,22 +25,32 @@ class Frame:
     Attributes:
         camera: As given to ``step``.
         stamp_ns: As given to ``step``.
-        is_keyframe: Whether the slow network ran.
-        keyframe_age: Frames since the last keyframe; 0 on one.
-        keyframe_age_s: Seconds since the last keyframe, by the frames' stamps; by this machine's
-            monotonic clock while the stamps are 0.
+        is_keyframe: Whether the slow network made these maps.
+        keyframe_age: Frames since the keyframe whose features are in use; 0 on one. As long as the
+            slow network has failed on all, since the stream began.
+        keyframe_age_s: Seconds since it, by the frames' stamps; by this machine's monotonic clock
+            while the stamps are 0.
         reset_cause: Why the stream began afresh with this frame; None when it went on.
         timings_ms: ``preprocess``, ``network``, ``postprocess`` and ``total`` of this frame, in
             milliseconds of the monotonic clock.
         depth_scale_assumed: The depth is metric but the focal length was not given, so that the
             bundle's assumed field of view set its scale.
+        keyframe_stamp_ns: The stamp of the keyframe in use; None where there is none.
+        is_keyframe_new: Whether it came into use with this frame.
+        keyframe_failure: Why there is no newer keyframe, in a sentence; None when nothing failed.
         segmentation: Class ids, uint8 [H, W]; 255 where the network gave no number.
         confidence: Probability of that class, uint8 [H, W], 0..255 for 0..1.
         depth: Depth along the optical axis, float32 [H, W]; metres when ``bundle.depth.metric``.
             +inf is farther and -inf nearer than the bundle's range (REP-117), NaN is unknown;
             never 0.
         motion: 255 where something moves by itself, else 0; uint8 [H, W].
-        normals: Unit surface normals, float32 [H, W, 3].
+        normals: Unit surface normals in the camera's frame, float32 [H, W, 3], NaN unknown; the
+            axes are those that the network was taught, in the simulated worlds x right, y down,
+            z forward, towards the camera.
+        edges: Probability of an edge, uint8 [H, W], 0..255 for 0..1; 0 where it is no number.
+        saliency: Probability of what catches the eye, as edges.
+        human_parts: Ids of the parts of people, uint8 [H, W]: 0 background, 1 head, 2 torso,
+            3 upper arm, 4 lower arm, 5 upper leg, 6 lower leg; 255 where it is no number.
 
     The maps of tasks that were not asked for, or that the model does not have, are None.
     """
@@ -47,8 +63,38 @@ class Frame:
     reset_cause: ResetCause | None
     timings_ms: dict[str, float]
     depth_scale_assumed: bool = False
+    keyframe_stamp_ns: int | None = None
+    is_keyframe_new: bool = False
+    keyframe_failure: str | None = None
     segmentation: NDArray[np.uint8] | None = None
     confidence: NDArray[np.uint8] | None = None
     depth: NDArray[np.float32] | None = None
     motion: NDArray[np.uint8] | None = None
     normals: NDArray[np.float32] | None = None
+    edges: NDArray[np.uint8] | None = None
+    saliency: NDArray[np.uint8] | None = None
+    human_parts: NDArray[np.uint8] | None = None
+
+
+def check_request(
+    bundle: Bundle, stamp_ns: int, tasks: Collection[str] | None, focal_px: float | None
+) -> frozenset[str]:
+    """The tasks to compute, when all that is given to ``step`` beside the image is well.
+
+    Raises:
+        ValueError: See :meth:`.Perception.step`.
+    """
+    if stamp_ns < 0:
+        raise ValueError(f"a stamp must not be negative, but it is {stamp_ns} ns")
+    if focal_px is not None and not (focal_px > 0 and math.isfinite(focal_px)):
+        raise ValueError(f"a focal length must be positive and finite, not {focal_px} px")
+    if isinstance(tasks, str):
+        raise ValueError(f"tasks must be a collection of names, not one text {tasks!r}")
+    known = frozenset(bundle.task_names)
+    wanted = known if tasks is None else frozenset(tasks)
+    if not wanted or not wanted <= known:
+        raise ValueError(
+            f"the model {bundle.name} has the tasks {', '.join(bundle.task_names)}; "
+            f"ask for some of them, not for {', '.join(sorted(wanted - known)) or 'none'}"
+        )
+    return wanted

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import BundleError
 
 _LARGEST = sys.float_info.max
+_TEXT = r"(?=\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 
 
 class Fields:
@@ -48,8 +49,11 @@ class Fields:
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
 
-    def text(self, key: str, pattern: str = r"\S.*", hint: str = "a text") -> str:
-        """A string that matches ``pattern`` as a whole; ``hint`` is the pattern in words."""
+    def text(self, key: str, pattern: str = _TEXT, hint: str = "a text") -> str:
+        """A string that matches ``pattern`` as a whole; ``hint`` is the pattern in words.
+
+        Without a pattern it is anything but control characters, which terminals obey.
+        """
         value = self[key]
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise self._wrong(key, hint)

@@ -26,9 +26,14 @@ class KeyframePolicy(ABC):
         max_age_s: A frame whose last keyframe is this old or older, in seconds by the frames'
             stamps, becomes one. This limit is not staggered.
 
+    Attributes:
+        wants_evidence: Whether ``observe`` is to be called.
+
     Raises:
         ValueError: When ``max_age_s`` is not positive.
     """
+
+    wants_evidence = False
 
     def __init__(self, max_age_s: float) -> None:
         if not max_age_s > 0:
@@ -61,6 +66,9 @@ class KeyframePolicy(ABC):
 
     def passed(self, camera: str) -> None:  # noqa: B027 (only some policies count frames)
         """The frame did not become a keyframe."""
+
+    def observe(self, camera: str, keyframe_ns: int, evidence: float) -> None:  # noqa: B027
+        """How well the keyframe of that time explains the camera's latest frame."""
 
     @abstractmethod
     def _is_turn(self, camera: str) -> bool:

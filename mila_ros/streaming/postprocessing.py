@@ -60,6 +60,10 @@ class Postprocessor:
                 maps["motion"] = decode_motion(values, size, self._bundle.motion_threshold)
             elif name == "normals":
                 maps["normals"] = decode_normals(task, values, size)
+            elif name == "human_parts":
+                maps["human_parts"], _ = decode_segmentation(values, size)
+            elif name in ("edges", "saliency"):
+                maps[name] = decode_probability(values, size)
         return {name: tensor.cpu().numpy() for name, tensor in maps.items()}
 
 
@@ -131,6 +135,12 @@ def decode_motion(logits: Tensor, size: tuple[int, int], threshold: float) -> Te
     """0 or 255, uint8 [H, W], from logits [1, 2, h, w] of static and moving."""
     probability = (logits[0, 1] - logits[0, 0]).sigmoid_()
     return (_interpolate(probability, size) > threshold).to(torch.uint8).mul_(255)
+
+
+def decode_probability(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Probability 0..255, uint8 [H, W], from logits [1, 1, h, w]; 0 where they are no numbers."""
+    probability = _interpolate(logits[0, 0].sigmoid(), size)
+    return probability.nan_to_num_(0.0).mul_(255).round_().to(torch.uint8)
 
 
 def decode_normals(task: Task, logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -84,29 +84,70 @@ class View:
 
 
 def disturb(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Gain, gamma, colour cast, fading, haze, blur and noise on images [frames, H, W, 3].
+    """Colours, light, blur, resolution and noise of images [frames, H, W, 3].
 
-    What a camera and its weather would do; the same for all frames, but for the noise.
+    What cameras and weather do, and more of it than they do: what a network learns of a simulated
+    world must not hang on how that world looks. The same for all frames, but for the noise.
     """
-    levels = np.arange(256, dtype=np.float32) / 255
-    gain = np.exp(rng.normal(0, 0.15, 3) + rng.normal(0, 0.25))
-    table = levels[:, None] ** np.exp(rng.normal(0, 0.25)) * gain
-    if rng.random() < 0.25:  # haze, or light in the lens: blacks become bright
-        lift = rng.uniform(0, 0.35)
-        table = table * (1 - lift) + lift
-    table = (np.clip(table, 0, 1) * 255).astype(np.uint8)
-    out = np.stack([cv2.LUT(image, table[None]) for image in images])
-    if rng.random() < 0.25:
-        keep = float(rng.uniform(0, 0.8))
-        weights = np.float32([0.299, 0.587, 0.114]) * (1 - keep)
-        mixing = np.eye(3, dtype=np.float32) * keep + weights
-        out = np.stack([cv2.transform(image, mixing) for image in out])
+    out = _colours(images, rng)
+    if rng.random() < 0.3:
+        out = _uneven_light(out, rng)
     if rng.random() < 0.35:
         sigma = float(rng.uniform(0.4, 1.4))
         out = np.stack([cv2.GaussianBlur(image, (0, 0), sigma) for image in out])
+    if rng.random() < 0.2:
+        out = _coarser(out, rng)
     if rng.random() < 0.35:
         noise = rng.normal(0, rng.uniform(2, 12), out.shape[1:]).astype(np.int16)
         out = np.stack(
             [np.clip(image + np.roll(noise, 37 * n, 1), 0, 255) for n, image in enumerate(out)]
         ).astype(np.uint8)
     return out
+
+
+def _colours(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Gain, gamma, colour cast, haze, fading and a shift of hues."""
+    levels = np.arange(256, dtype=np.float32) / 255
+    gain = np.exp(rng.normal(0, 0.15, 3) + rng.normal(0, 0.25))
+    table = levels[:, None] ** np.exp(rng.normal(0, 0.3)) * gain
+    if rng.random() < 0.25:  # haze, or light in the lens: blacks become bright
+        lift = rng.uniform(0, 0.35)
+        table = table * (1 - lift) + lift
+    table = (np.clip(table, 0, 1) * 255).astype(np.uint8)
+    out = np.stack([cv2.LUT(image, table[None]) for image in images])
+    mixing = np.eye(3, dtype=np.float32)
+    if rng.random() < 0.3:  # towards grey, or past the colours as they are
+        keep = np.float32(rng.uniform(0, 1.5))
+        mixing = mixing * keep + np.float32([0.299, 0.587, 0.114]) * (1 - keep)
+    if rng.random() < 0.3:  # rows that sum to one leave grey grey
+        shift = rng.normal(0, 0.25, (3, 3)).astype(np.float32)
+        mixing = (np.eye(3, dtype=np.float32) + shift - shift.mean(1, keepdims=True)) @ mixing
+    if (mixing != np.eye(3)).any():
+        out = np.stack([cv2.transform(image, mixing) for image in out])
+    return out
+
+
+def _uneven_light(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Soft shadows and glare that stay where they are in the picture, as those of a lens do."""
+    height, width = images.shape[1:3]
+    cells = rng.normal(0, 0.35, (int(rng.integers(2, 5)), int(rng.integers(2, 7))))
+    field = cv2.resize(cells.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    factor = np.exp(field)[..., None]
+    return np.clip(images * factor, 0, 255).astype(np.uint8)
+
+
+def _coarser(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """As if seen by a camera of fewer pixels and enlarged."""
+    height, width = images.shape[1:3]
+    factor = rng.uniform(0.4, 0.9)
+    small = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.stack(
+        [
+            cv2.resize(
+                cv2.resize(image, small, interpolation=cv2.INTER_AREA),
+                (width, height),
+                interpolation=cv2.INTER_LINEAR,
+            )
+            for image in images
+        ]
+    )

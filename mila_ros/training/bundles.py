@@ -18,15 +18,11 @@ from .config_file import parse_config
 from .labels import resolve_classes
 from .start import usual_tasks
 
-RUN = ("segmentation", "depth", "motion", "normals")
-"""The tasks that :class:`mila_ros.streaming.Perception` runs; others are trained and no more."""
-
 
 def describe(config: TrainingConfig, stage: int) -> dict[str, Any]:
-    """``model.json`` of what a stage trains, without weights, as far as it can be run."""
+    """``model.json`` of what a stage trains, without weights."""
     classes = resolve_classes(config.classes)
-    names = [name for name in config.tasks if name in RUN]
-    tasks = usual_tasks(names, len(classes.classes))
+    tasks = usual_tasks(list(config.tasks), len(classes.classes))
     picture = config.input
     arguments = config.network_arguments(stage)
     document: dict[str, Any] = {
@@ -117,8 +113,8 @@ def write_bundle(
         dtype: What weights are rounded to.
 
     Raises:
-        MilaError: The checkpoint cannot be read, the bundle cannot be written, the weights are
-            not finite, or there is a task that nothing runs.
+        MilaError: The checkpoint cannot be read, the bundle cannot be written, or the weights are
+            not finite.
     """
     saved = load_checkpoint(checkpoint)
     config = parse_config(saved["config"], str(checkpoint))
@@ -127,8 +123,6 @@ def write_bundle(
     if stage is None or step is None:
         raise MilaError(f"{checkpoint} does not say how far it was trained")
     stage = min(stage, len(config.stages) - 1)
-    if others := [name for name in config.tasks if name not in RUN]:
-        raise MilaError(f"{checkpoint} predicts {others[0]}; a bundle has {', '.join(RUN)} only")
     document = describe(config, stage) | {"name": out.name}
     classes = resolve_classes(config.classes)
     network = build_network(

@@ -15,10 +15,11 @@ from typing import Any
 
 import torch
 
+from ..arguments import whole
 from ..errors import MilaError
 from ..streaming.bundle import load_bundle
 from ..streaming.devices import resolve_device
-from .bundles import RUN, defaults, described, write_bundle
+from .bundles import defaults, described, write_bundle
 from .clips import Clips, find_clips
 from .config_file import load_config
 from .distributed import Processes
@@ -40,7 +41,7 @@ examples:
   mila train --config ... --clips ... --out ... --set stages.1.steps=2000 --set seed=1
   mila train --config config/training/fine_tune.yaml --start mila_street --clips mine
       --out work/mine
-  torchrun --nproc-per-node 4 -m mila_ros.cli train --config ... --clips ... --out ...
+  torchrun --nproc-per-node 4 -m -- mila_ros.cli train --config ... --clips ... --out ...
 """
 
 
@@ -63,8 +64,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="change a value of the configuration; dots between keys",
     )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (auto)")
-    parser.add_argument("--threads", type=int, default=0, help="of torch on a CPU (0: its own)")
-    parser.add_argument("--workers", type=int, default=2, help="threads that read clips (2)")
+    parser.add_argument("--threads", type=whole, default=0, help="of torch on a CPU (0: its own)")
+    parser.add_argument("--workers", type=whole, default=2, help="threads that read clips (2)")
     parser.add_argument("--minutes", type=float, help="stop, ready to go on, after so long")
     parser.add_argument(
         "--tensorboard", action="store_true", help="scalars and pictures under OUT/tensorboard"
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(
         arguments.config, arguments.overrides, defaults(started[0]) if started else None
     )
-    for number in range(len(config.stages) if set(config.tasks) & set(RUN) else 0):
+    for number in range(len(config.stages)):
         described(config, number)  # hours later is too late to hear that no bundle can be made
     classes = resolve_classes(config.classes)
     device = Processes.local_device(resolve_device(arguments.device))
@@ -116,13 +117,11 @@ def run(arguments: argparse.Namespace) -> int:
         log.close()
     if processes.rank == 0 and not finished:
         print(f"stopped; run the same command again to go on from {arguments.out / LAST}")
-    elif processes.rank == 0 and set(config.tasks) <= set(RUN):
+    elif processes.rank == 0:
         provenance = {"clips": [str(p) for p in arguments.clips], "samples_seed": config.seed}
         bundle = arguments.out / config.name
         write_bundle(trainer.best_checkpoint(), bundle, provenance, {})
         print(f"bundle: {bundle}")
-    elif processes.rank == 0:
-        print(f"{trainer.best_checkpoint()}; no bundle, which would be for {', '.join(RUN)} only")
     processes.leave()
     return 0
 

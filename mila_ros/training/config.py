@@ -68,11 +68,14 @@ class StageConfig:
         batch: Samples a step, on each device.
         crop: Height and width of the crops; multiples of 8.
         zoom: Smallest and largest factor by which pictures are resized before cropping.
+        disturb: Whether colours, light, sharpness and noise of pictures are varied.
         learning_rate: At its peak, after ``warm_up``.
         warm_up: Share of the steps over which the rate grows from zero.
         decay: ``cosine`` (half a cosine to zero) or ``constant``, what follows the warm-up.
         max_distance: Frames from the keyframe to the current one, at most; drawn uniformly.
         lonely: Share of the steps in which earlier frames are missing, as at a stream's start.
+        still: Share of the samples that are one picture at all times, in which nothing moves; what
+            moves must not be read from how it looks.
         l1: Weight α of the L1 alignment (MILA, equation 5); of ``video``.
         adversarial: Weight β of the adversarial alignment (MILA, equation 5); of ``video``.
         task_adversarial: Share w_d of ASTMT's adversarial loss on gradients; 0.1 in its paper.
@@ -88,11 +91,13 @@ class StageConfig:
     batch: int = 4
     crop: tuple[int, int] = (256, 512)
     zoom: tuple[float, float] = (0.75, 1.4)
+    disturb: bool = True
     learning_rate: float = 1e-4
     warm_up: float = 0.05
     decay: str = "cosine"
     max_distance: int = 9
     lonely: float = 0.2
+    still: float = 0.0
     l1: float = 1.0
     adversarial: float = 1.0
     task_adversarial: float = 0.0

@@ -87,6 +87,7 @@ def _stage_rules(stage: StageConfig) -> list[tuple[bool, str]]:
         (all(side >= 32 and side % 8 == 0 for side in stage.crop),
          "crop must be multiples of 8, 32 or more"),
         (0 <= stage.lonely <= 1, "lonely is a share, 0 to 1"),
+        (0 <= stage.still <= 1, "still is a share, 0 to 1"),
         (stage.max_distance >= 1, "max_distance must be 1 or more"),
         (0 <= stage.task_adversarial < 1, "task_adversarial is a share, 0 to under 1"),
         *((getattr(stage, key) >= 0, f"{key} must be 0 or more") for key in weights),

@@ -7,14 +7,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..data.datasets.labels import Taxonomy
-from ..errors import MilaError
 from ..networks import ASTMT, MILA, Network
-from ..networks.base import SingleFrameNetwork
 from .adversarial import FeatureDiscriminator, adversarial_loss
 from .config import StageConfig, TrainingConfig
 from .criteria import criteria
@@ -22,8 +19,10 @@ from .imitation import forgetting_loss
 from .losses import alignment_loss
 from .passes import Answer, Answers, on_frames, on_pair, on_video
 from .samples import Batch
+from .stage_checks import check_objective
 from .targets import known
 from .task_adversarial import TaskDiscriminator, combined_loss, task_adversarial_loss
+from .task_losses import task_losses
 from .weighting import build_weighting
 
 
@@ -75,7 +74,7 @@ class Objective(nn.Module):
         example: Network | None = None,
     ) -> None:
         super().__init__()
-        _check_objective(network, config, stage)
+        check_objective(network, config, stage)
         self.network = network
         self.stage = stage
         self.sky = classes.id("sky") if "sky" in classes.classes else None
@@ -127,7 +126,7 @@ class Objective(nn.Module):
         tasks: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
         for kind, answer in answers.items():
-            for name, loss in self._task_losses(answer, batch).items():
+            for name, loss in task_losses(self.criteria, answer, batch, self.sky).items():
                 parts[f"{name}_{kind}"] = loss.detach()
                 tasks[name] = tasks.get(name, loss.new_zeros(())) + loss
         total = self.weighting(tasks)
@@ -155,7 +154,7 @@ class Objective(nn.Module):
         with self._autocast(batch):
             features = self.network.features(self._normalise(batch.image[0]), task)
             answer = Answer({task: self.network.heads[task](features)}, 0)
-        loss = self._task_losses(answer, batch)[task]
+        loss = task_losses(self.criteria, answer, batch, self.sky)[task]
         parts = {f"{task}_frame": loss.detach()}
         total = self.weighting({task: loss})
         if isinstance(self.discriminator, TaskDiscriminator):
@@ -189,47 +188,6 @@ class Objective(nn.Module):
     def _normalise(self, images: Tensor) -> Tensor:
         image = (images.float() / 255 - self.mean) / self.std
         return image.contiguous(memory_format=torch.channels_last)
-
-    def _task_losses(self, answer: Answer, batch: Batch) -> dict[str, Tensor]:
-        """Of every task that is both predicted and trained; 0 where a batch has no label of it."""
-        losses = {}
-        for name, criterion in self.criteria.items():
-            if name in answer.logits:
-                target = batch.targets[name][answer.role]
-                full = F.interpolate(
-                    answer.logits[name].float(),
-                    target.shape[-2:],
-                    mode="bilinear",
-                    align_corners=False,
-                )
-                losses[name] = criterion(full, self._prepared(name, target, batch, answer.role))
-        return losses
-
-    def _prepared(self, name: str, target: Tensor, batch: Batch, role: int) -> Tensor:
-        """A target as losses want it: ids as int64, the sky infinitely far.
-
-        Not in pictures without a map of depth: to learn of the sky alone ruins all other depth.
-        """
-        if name == "depth" and self.sky is not None and "segmentation" in batch.targets:
-            sky = batch.targets["segmentation"][role] == self.sky
-            return target.masked_fill(sky & ~target.isnan(), torch.inf)
-        return target if target.is_floating_point() else target.long()
-
-
-def _check_objective(network: Network, config: TrainingConfig, stage: StageConfig) -> None:
-    name = config.network["name"]
-    slow_fast = isinstance(network, MILA) and not network.slow_only
-    if stage.objective == "video" and not slow_fast:
-        raise MilaError(
-            f"stage {stage.name}: {name} has no slow and fast encoder to train on video; "
-            "objective is frames or pair"
-        )
-    if stage.objective == "pair" and isinstance(network, SingleFrameNetwork):
-        raise MilaError(f"stage {stage.name}: {name} sees single frames; objective is frames")
-    if stage.task_adversarial and not isinstance(network, ASTMT):
-        raise MilaError(f"stage {stage.name}: task_adversarial is ASTMT's, not of {name}")
-    if stage.distill and isinstance(network, ASTMT):
-        raise MilaError(f"stage {stage.name}: ASTMT is trained task by task, without distill")
 
 
 def _discriminator(network: Network, stage: StageConfig) -> nn.Module | None:

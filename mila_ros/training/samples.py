@@ -24,7 +24,7 @@ from ..errors import MilaError
 from .augmentation import View, disturb
 from .clips import Clips
 from .config import StageConfig
-from .targets import unknown_target
+from .targets import STATIC, TARGETS, unknown_target
 
 Sample = tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]
 
@@ -122,14 +122,22 @@ class Sampler:
         index = self.usable[rng.integers(len(self.usable))]
         clip = self.clips.clips[index]
         frames = self.frames(index, rng)
+        still = bool(self.stage.still) and rng.random() < self.stage.still
+        if still:
+            frames = frames[-1:] * len(frames)
         view = View.draw(rng, (clip.height, clip.width), self.stage.crop, self.stage.zoom)
         pictures = {frame: view.picture(clip.image(frame)) for frame in set(frames)}
-        images = disturb(np.stack([pictures[frame] for frame in frames]), rng)
+        images = np.stack([pictures[frame] for frame in frames])
+        if self.stage.disturb:
+            images = disturb(images, rng)
         labelled = [frames[role] for role in _LABELLED[self.stage.objective]]
         targets = {
             task: np.stack([self._target(index, frame, task, view) for frame in labelled])
             for task in self.clips.tasks
         }
+        if still and "motion" in targets:
+            motion = targets["motion"]
+            motion[motion != TARGETS["motion"].unknown] = STATIC
         return images.transpose(0, 3, 1, 2), targets
 
     def frames(self, index: int, rng: np.random.Generator) -> list[int]:

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.clip_folder import ClipError, ClipFolder
-from ..data.datasets.normals import decode_normals
+from ..data.clip_folder import ClipFolder
+from ..data.clip_maps import UNKNOWN, map_path, read_ids, read_normals
+
+STATIC = 0  # in a map of motion
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,11 @@ class Target:
         folder: Where clips have it.
         unknown: The value of all pixels where there is no map, and of those that it does not know.
         dtype: Of the map.
-        largest: The largest id; None where the clip folder knows, or values are not ids.
     """
 
     folder: str
     unknown: float
     dtype: Any
-    largest: int | None = None
 
 
 TARGETS: Mapping[str, Target] = {
@@ -40,9 +38,9 @@ TARGETS: Mapping[str, Target] = {
     "depth": Target("depth", np.nan, np.float32),
     "motion": Target("motion", 127, np.uint8),
     "normals": Target("normals", np.nan, np.float32),
-    "edges": Target("edges", 255, np.uint8, 1),
-    "saliency": Target("saliency", 255, np.uint8, 1),
-    "human_parts": Target("human_parts", 255, np.uint8, 6),
+    "edges": Target("edges", UNKNOWN, np.uint8),
+    "saliency": Target("saliency", UNKNOWN, np.uint8),
+    "human_parts": Target("human_parts", UNKNOWN, np.uint8),
 }
 """By task; all but normals [H, W, 3] are [H, W]. In a map of depth, unknown pixels are 0."""
 
@@ -58,7 +56,7 @@ def known(task: str, target: Tensor) -> Tensor:
 
 def has_target(clip: ClipFolder, frame: int, task: str) -> bool:
     """Whether a clip has a task's map of a frame."""
-    return _path(clip, frame, task).is_file()
+    return map_path(clip, TARGETS[task].folder, frame).is_file()
 
 
 def read_target(clip: ClipFolder, frame: int, task: str) -> NDArray[Any] | None:
@@ -76,28 +74,7 @@ def read_target(clip: ClipFolder, frame: int, task: str) -> NDArray[Any] | None:
         return None if depth is None else np.nan_to_num(depth, nan=0.0)
     if task == "motion":
         return clip.motion(frame)
-    path = _path(clip, frame, task)
-    if not path.is_file():
-        return None
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise ClipError(f"{path} cannot be read: {error.strerror}") from error
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    if pixels is None:
-        raise ClipError(f"{path} is damaged or not an image")
-    if pixels.shape[:2] != (clip.height, clip.width):
-        raise ClipError(f"{path} is not {clip.width}x{clip.height} as the clip is")
-    if task == "normals":
-        if pixels.dtype != np.uint16 or pixels.ndim != 3:
-            raise ClipError(f"{path} must be a uint16 picture of three channels")
-        return decode_normals(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-    if pixels.dtype != np.uint8 or pixels.ndim != 2:
-        raise ClipError(f"{path} must be a uint8 picture of one channel")
-    wrong = pixels[(pixels > TARGETS[task].largest) & (pixels != TARGETS[task].unknown)]
-    if wrong.size:
-        raise ClipError(f"{path} holds {wrong[0]}, which is none of its values")
-    return pixels
+    return read_normals(clip, frame) if task == "normals" else read_ids(clip, task, frame)
 
 
 def unknown_target(task: str, size: tuple[int, int]) -> NDArray[Any]:
@@ -105,7 +82,3 @@ def unknown_target(task: str, size: tuple[int, int]) -> NDArray[Any]:
     target = TARGETS[task]
     shape = (*size, 3) if task == "normals" else size
     return np.full(shape, target.unknown, target.dtype)
-
-
-def _path(clip: ClipFolder, frame: int, task: str) -> Path:
-    return clip.path / TARGETS[task].folder / f"{clip.images[frame].stem}.png"

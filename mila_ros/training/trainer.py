@@ -8,7 +8,6 @@ learning rate depend on the number of the step alone, everything else is in the 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -22,7 +21,6 @@ from torch import Tensor
 
 from ..errors import MilaError
 from ..networks import Network
-from .checkpoints import check_same, load_checkpoint, save_checkpoint
 from .clips import Clips
 from .config import StageConfig, TrainingConfig
 from .distributed import Processes
@@ -30,12 +28,14 @@ from .labels import resolve_classes
 from .log import Log
 from .objectives import Objective
 from .progress import Progress
+from .run_folder import BEST, LAST, RunFolder
 from .samples import Batch, Sampler
 from .start import random_network, stage_network
 from .steps import Steps
 from .take_over import Start
 
-LAST, BEST = "last.pt", "best.pt"
+__all__ = ["BEST", "LAST", "Trainer", "Validator"]
+
 _LOG_EVERY = 50
 
 
@@ -83,6 +83,7 @@ class Trainer:
         self.processes = processes or Processes()
         self.validate, self.log, self.workers = validate, log or Log(None), workers
         self.start = start
+        self.folder = RunFolder(out, config, clips.fingerprint, self.processes)
         self.classes = resolve_classes(config.classes)
         self.class_weights = torch.ones(1)
         if "segmentation" in config.tasks:
@@ -105,7 +106,8 @@ class Trainer:
                 written, read, or gone on from with this configuration.
         """
         self.out.mkdir(parents=True, exist_ok=True)
-        saved = self.processes.from_first(None if self.processes.rank else self._resume())
+        first = self.processes.rank == 0
+        saved = self.processes.from_first(self.folder.resume(self.log) if first else None)
         if saved:
             self.progress = Progress(**saved["progress"])
         else:
@@ -117,7 +119,7 @@ class Trainer:
             stage = self.config.stages[self.progress.stage]
             steps = self._begin(stage, weights, saved)
             if saved is None:
-                self._save(steps)  # before best.pt can be of this stage
+                self.folder.save_last(steps, self.progress)  # before best.pt can be of this stage
             saved = None
             if not self._train(stage, steps, until):
                 return False
@@ -130,10 +132,7 @@ class Trainer:
 
     def best_checkpoint(self) -> Path:
         """The best weights of the last stage by validation, or its last ones."""
-        best = self.out / BEST
-        if best.exists() and load_checkpoint(best)["stage"] == len(self.config.stages) - 1:
-            return best
-        return self.out / LAST
+        return self.folder.best_checkpoint()
 
     def _begin(
         self,
@@ -180,7 +179,7 @@ class Trainer:
                     self._validate(stage, steps.objective)
                 stop = self.processes.any(until())
                 if progress.step % self.config.save_every == 0 or last or stop:
-                    self._save(steps)
+                    self.folder.save_last(steps, self.progress)
                 if progress.step % _LOG_EVERY == 0:
                     clock, since = time.monotonic(), progress.step
                 if stop and not last:
@@ -226,63 +225,11 @@ class Trainer:
         self.log({"stage": stage.name, "step": step, "validation": metrics})
         if metrics["score"] > self.progress.best:
             self.progress.best = metrics["score"]
-            save_checkpoint(
-                self.out / BEST,
-                {
-                    "config": self.config.as_dict(),
-                    "stage": number,
-                    "step": step,
-                    "network": objective.network.state_dict(),
-                    "metrics": metrics,
-                },
-            )
+            self.folder.save_best(objective, number, step, metrics)
 
     def _best(self, objective: Objective) -> Mapping[str, Tensor]:
         """The stage's best weights by validation, or its last; the first process decides."""
-        path, weights = self.out / BEST, objective.network.state_dict()
-        if self.validate is not None and not self.processes.rank and path.exists():
-            best = load_checkpoint(path)
-            if best["stage"] == self.progress.stage:
-                weights = best["network"]
+        weights: Mapping[str, Tensor] = objective.network.state_dict()
+        if self.validate is not None and not self.processes.rank:
+            weights = self.folder.best_of(self.progress.stage) or weights
         return self.processes.from_first({name: value.cpu() for name, value in weights.items()})
-
-    def _save(self, steps: Steps) -> None:
-        if self.processes.rank:
-            return
-        objective = steps.objective
-        content = {
-            "config": self.config.as_dict(),
-            "progress": vars(self.progress),
-            "network": objective.network.state_dict(),
-            "objective": objective.state_dict(),
-            "optimizer": steps.optimizer.state_dict(),
-            "made_by": self._made_by(),
-        }
-        if objective.example is not None:
-            content["example"] = objective.example.state_dict()
-        save_checkpoint(self.out / LAST, content)
-
-    def _resume(self) -> dict[str, Any] | None:
-        path = self.out / LAST
-        if not path.exists():
-            if (self.out / BEST).exists():
-                raise MilaError(
-                    f"{self.out} holds {BEST} of some training and no {LAST} to go on from; give "
-                    "another --out, or move it away"
-                )
-            return None
-        saved = load_checkpoint(path)
-        if not {"config", "progress", "objective", "optimizer"} <= set(saved):
-            raise MilaError(f"{path} is no checkpoint of a training; remove it to start afresh")
-        check_same(saved["config"], self.config, path)
-        progress = Progress(**saved["progress"])
-        stage = self.config.stages[progress.stage].name
-        print(f"going on after step {progress.step} of stage {stage}", file=sys.stderr)
-        self.log.rewind([s.name for s in self.config.stages], progress.stage, progress.step)
-        if saved.get("made_by", self._made_by()) != self._made_by():
-            self.log({"stage": stage, "note": "goes on with other clips or processes than before"})
-        return saved
-
-    def _made_by(self) -> dict[str, Any]:
-        """What a resumed training must have in common with the one before, to be the same."""
-        return {"clips": self.clips.fingerprint, "processes": self.processes.count}

@@ -30,7 +30,15 @@ from .config import TrainingConfig
 from .targets import has_target
 
 RANGE_M = 50.0
-_SCORED = {"segmentation": "segmentation/miou", "motion": "motion/iou", "depth": "depth/rel_error"}
+_SCORED = {
+    "segmentation": "segmentation/miou",
+    "motion": "motion/iou",
+    "depth": "depth/rel_error",
+    "normals": "normals/within_30",
+    "edges": "edges/ods_f",
+    "saliency": "saliency/max_miou",
+    "human_parts": "human_parts/miou",
+}
 _MORE_IS_WORSE = ("depth/rel_error",)
 _PICTURES = 4
 
@@ -124,8 +132,8 @@ class Validation:
 def score(metrics: Mapping[str, float]) -> dict[str, float]:
     """The metrics that training is followed by, and their ``score``.
 
-    It is the sum of mIoU and motion IoU less the relative depth error, of those that there are
-    labels for: every part is a share, and more is better.
+    It is the sum of a share of each task that there are labels for, such as mIoU, less the
+    relative depth error: more is better.
     """
     kept = {k: metrics[k] for k in _SCORED.values() if not math.isnan(metrics.get(k, math.nan))}
     signed = [-value if key in _MORE_IS_WORSE else value for key, value in kept.items()]

@@ -16,58 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import MilaError
-from .reduction import at_least_single
+from .weighting_base import Weighting, check_tasks
 
 DWA_FLOOR = 1e-8  # of an epoch's mean loss, where the next is divided by it
-
-
-class Weighting(nn.Module):
-    """The total of the tasks' losses.
-
-    Whatever the weights depend on is in ``state_dict``, so that a resumed training goes on as an
-    uninterrupted one; what is learned is in ``parameters``, for the trainer's optimizer.
-
-    Args:
-        tasks: Names of the tasks.
-    """
-
-    def __init__(self, tasks: Sequence[str]) -> None:
-        super().__init__()
-        if not tasks or len(set(tasks)) != len(tasks):
-            raise ValueError("give at least one task, and each task once")
-        self.tasks = tuple(tasks)
-
-    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The total, a scalar of at least 32 bits.
-
-        Args:
-            losses: Non-negative scalars by task. A task of which a batch has no label is left
-                out, or has the loss zero.
-
-        Raises:
-            ValueError: For no loss, or one of an unknown task.
-        """
-        if not losses or set(losses) - set(self.tasks):
-            raise ValueError(f"losses of {', '.join(self.tasks)} wanted, not of {list(losses)}")
-        present = [task for task in self.tasks if task in losses]
-        stacked = torch.stack([at_least_single(losses[task]) for task in present])
-        return self.total(stacked, present)
-
-    def total(self, losses: Tensor, tasks: Sequence[str]) -> Tensor:
-        """The total of losses [n] of n of the tasks, which are in their usual order."""
-        raise NotImplementedError
-
-    def end_of_epoch(self, mean_losses: Mapping[str, float]) -> None:
-        """Learn the mean loss of every task over the epoch that ended.
-
-        With several processes, the mean over all of them, so that their weights stay alike.
-        """
-
-    def _of(self, values: Tensor, tasks: Sequence[str]) -> Tensor:
-        """Those of the values, one per task, that belong to the given tasks."""
-        if len(tasks) == len(self.tasks):
-            return values
-        return torch.stack([values[self.tasks.index(task)] for task in tasks])
 
 
 class Equal(Weighting):
@@ -86,7 +37,7 @@ class Equal(Weighting):
     def __init__(self, tasks: Sequence[str], weights: Mapping[str, float] | None = None) -> None:
         super().__init__(tasks)
         given = dict(weights or {})
-        _check_tasks("weights", given, tasks)
+        check_tasks("weights", given, tasks)
         if wrong := [task for task, w in given.items() if not 0 <= w < math.inf]:
             raise MilaError(
                 f"the weight of {wrong[0]}, {given[wrong[0]]}, must be a number of 0 or more"
@@ -180,7 +131,7 @@ class Geometric(Weighting):
         self, tasks: Sequence[str], focused: Sequence[str] = (), floor: float = 1e-7
     ) -> None:
         super().__init__(tasks)
-        _check_tasks("focused", focused, tasks)
+        check_tasks("focused", focused, tasks)
         if len(set(focused)) != len(focused):
             raise MilaError("focused names a task twice; name each once")
         if not floor > 0:
@@ -234,13 +185,3 @@ def build_weighting(name: str, tasks: Sequence[str], **arguments: object) -> Wei
         return kind(tasks, **arguments)
     except (TypeError, ValueError) as error:
         raise MilaError(f"weighting {name}: a value is of the wrong kind: {error}") from error
-
-
-def _check_tasks(
-    what: str, given: Sequence[str] | Mapping[str, float], known: Sequence[str]
-) -> None:
-    if unknown := set(given) - set(known):
-        raise MilaError(
-            f"{what} names {sorted(unknown)[0]!r}, which is not trained; "
-            f"the tasks are {', '.join(known)}"
-        )

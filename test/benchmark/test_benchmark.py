@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 from helpers import make_tiny_bundle
 
 from mila_ros import cli
-from mila_ros.benchmark.measure import percentiles
+from mila_ros.benchmark.measure import Runner, percentiles
 from mila_ros.benchmark.sides import Side, combinations, gmac
 from mila_ros.errors import MilaError
 from mila_ros.networks.local_attention import local_attention_in_use
@@ -32,7 +35,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "--precision",
         "bf16",
         "--size",
-        "32x64",
+        "64x32",
         "--rounds",
         2,
         "--frames",
@@ -79,6 +82,43 @@ def test_frames_are_counted_and_their_times_add_up(report: dict[str, Any]) -> No
     assert report["rows"][0]["speedup"] == 1
 
 
+def test_memory_is_of_each_side(report: dict[str, Any]) -> None:
+    for row in report["rows"]:
+        # The system counts both in steps; what was in use at the end was in use at some time.
+        assert row["peak_mib"] >= row["resident_mib"] - 1
+    assert report["rows"][0]["peak_mib"] > 0
+
+
+def test_the_cards_accuracy_for_the_interval_is_in_the_row() -> None:
+    side = Side("mila_street", "", "eager", "fp32", "cpu", (64, 128), 5, ("depth",), 1)
+    runner = Runner(side, threads=1)
+    runner.play(5)
+    card = side.description().accuracy["keyframe_every_5"]
+    assert runner.row(runner)["accuracy"]["segmentation/miou"] == card["segmentation/miou"] > 0
+
+
+def test_accuracy_is_drawn_against_time(tmp_path: Path) -> None:
+    """The script that draws it, with two models in two engines and a network without accuracy."""
+    pytest.importorskip("matplotlib")
+    row = {"keyframe_every": 5, "precision": "fp32", "accuracy": {"segmentation/miou": 0.5}}
+    rows = [
+        {**row, "model": model, "engine": engine, "ms": {"all": {"mean": ms}}}
+        for ms, (model, engine) in enumerate(itertools.product("ab", ["eager", "openvino"]), 1)
+    ]
+    rows.append({**rows[0], "accuracy": {}})
+    (tmp_path / "times.json").write_text(json.dumps({"rows": rows}))
+    script = Path(__file__).parents[2] / "benchmarks" / "plot.py"
+    command = [sys.executable, str(script), str(tmp_path / "times.json"), "--out"]
+    subprocess.run([*command, str(tmp_path / "plot.png")], check=True)
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    done = subprocess.run(
+        [*command, str(tmp_path / "none.png"), "--metric", "depth/rmse"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and "no row has an accuracy depth/rmse" in done.stderr
+
+
 def test_costs_are_of_the_tasks_and_the_interval(report: dict[str, Any]) -> None:
     two, _, one, one_of_three = (row["gmac"] for row in report["rows"])
     assert two["key"] > one["key"] > one["between"] > 0
@@ -112,7 +152,7 @@ def test_what_is_misspelt_is_said(network: str, tasks: tuple[str, ...] | None, s
 
 
 def test_a_random_network_runs_and_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--network", SMALL, "--tasks", "segmentation,normals", "--size", "32x64"]
+    words = ["--network", SMALL, "--tasks", "segmentation,normals", "--size", "64x32"]
     words += ["--rounds", "1", "--frames", "2", "--threads", "1", "--engine", "eager"]
     assert cli.main(["benchmark", *words]) == 0
     header, row = capsys.readouterr().out.splitlines()

@@ -7,10 +7,11 @@ from __future__ import annotations
 import pytest
 
 from mila_ros.data.datasets.labels import CAMVID11, CITYSCAPES7, CITYSCAPES19, NYU13
+from mila_ros.data.datasets.nyu_labels import NYU40
 from mila_ros.errors import MilaError
 from mila_ros.evaluation.class_lists import ClassList, check_coarser, common_classes, id_table
 
-C19, C11, C7, N13 = (t.classes for t in (CITYSCAPES19, CAMVID11, CITYSCAPES7, NYU13))
+C19, C11, C7, N13, N40 = (t.classes for t in (CITYSCAPES19, CAMVID11, CITYSCAPES7, NYU13, NYU40))
 
 
 def mapped(source, target):
@@ -26,7 +27,8 @@ def mapped(source, target):
 def test_tables_go_by_name():
     assert mapped(C19, C7)["terrain"] == "nature" and mapped(C19, C11)["terrain"] == "tree"
     assert mapped(C11, C7)["bicyclist"] == "human" and mapped(C11, C7)["sign"] == "object"
-    assert None not in mapped(C11, C7).values()
+    assert None not in mapped(C11, C7).values() and None not in mapped(N40, N13).values()
+    assert mapped(N40, N13)["bookshelf"] == "furniture"
     assert mapped(["car", "Traffic_Light", "sky"], C19) == {
         "car": "car",
         "Traffic_Light": "traffic light",
@@ -51,6 +53,7 @@ def test_walls_of_rooms_are_no_walls_by_the_road():
         (C7, [C11, C19], "cityscapes7"),
         (C19, [C11, C7], "cityscapes7"),
         (N13, [N13[::-1]], "nyu13"),
+        (N13, [N40], "nyu13"),
         (C19[:5], [C19], "cityscapes19"),
     ],
 )

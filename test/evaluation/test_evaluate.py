@@ -19,7 +19,8 @@ from mila_ros.errors import MilaError
 from mila_ros.evaluation import command
 from mila_ros.evaluation.class_lists import ClassList
 from mila_ros.evaluation.clips import evaluate_clips
-from mila_ros.evaluation.play import Plan, Player
+from mila_ros.evaluation.plan import Plan
+from mila_ros.evaluation.play import Player
 from mila_ros.evaluation.scores import Scheme
 from mila_ros.evaluation.sources import ClipSource
 from mila_ros.streaming import EveryN, Perception, load_bundle
@@ -116,6 +117,17 @@ def test_all_offsets_cover_each_frame_and_age_once(bundle, clips):
             seen = Counter((scored.index, scored.age) for scored in played.frames[interval])
             expected = {(index, age) for index in range(3, frames) for age in range(interval)}
             assert set(seen) == expected and set(seen.values()) == {1}
+
+
+def test_a_lag_shifts_the_ages(bundle, clips):
+    """With the slow network one frame late, frames are 1 to K from the keyframe in use."""
+    loaded, network = load_bundle(bundle)
+    classes = tuple(label.name for label in loaded.labels)
+    plan = Plan(Scheme(classes, ClassList.of(classes)), (3,), keyframe_lag=1)
+    player = Player(loaded, network, plan)
+    played = player.play(ClipSource(ClipFolder.open(clips / "a")))
+    seen = Counter((scored.index, scored.age) for scored in played.frames[3])
+    assert seen == {(index, age): 1 for index in (3, 4) for age in (1, 2, 3)}
 
 
 def test_one_pass_has_its_keyframes_where_the_camera_would(bundle, clips, tmp_path):
@@ -216,7 +228,7 @@ def test_a_class_id_without_a_name(bundle, tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "there is nothing to evaluate on; give bags, --clips or --simulated"),
+        ((), "there is nothing to evaluate on; give bags, --clips, --sim"),
         (("--simulated", "street"), "--simulated needs seeds"),
         (("--simulated", "rooms", "--seeds", "899999-900000"), "from the train split into"),
         (("--clips", "{clips}", "--json", "{clips}/no/r.json"), "no folder .*; make it"),

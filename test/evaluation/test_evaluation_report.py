@@ -17,7 +17,7 @@ from helpers import make_tiny_bundle
 
 from mila_ros.errors import MilaError
 from mila_ros.evaluation import gallery
-from mila_ros.evaluation.play import Played, Scored
+from mila_ros.evaluation.plan import Played, Scored
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

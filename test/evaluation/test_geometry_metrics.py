@@ -9,7 +9,8 @@ import math
 import numpy as np
 import pytest
 
-from mila_ros.evaluation.geometry_metrics import DepthMetrics, NormalsMetrics
+from mila_ros.evaluation.depth_metrics import DepthMetrics, DisparityMetrics
+from mila_ros.evaluation.normals_metrics import NormalsMetrics
 
 
 def test_depth_by_hand():
@@ -48,6 +49,34 @@ def test_depth_pools_pixels_not_frames():
     metrics.update(np.full((1, 3), 2, np.float32), np.full((1, 3), 1, np.float32))
     metrics.update(np.full((1, 1), 1, np.float32), np.full((1, 1), 1, np.float32))
     assert metrics.result()["depth/abs_error"] == pytest.approx(0.75)
+    assert metrics.result()["depth/abs_error_per_image"] == pytest.approx(0.5)
+
+
+def test_relative_error_of_images_by_hand_and_merged():
+    parts = [DepthMetrics(), DepthMetrics()]
+    nan = np.nan
+    parts[0].update(np.array([[3, 3, 3]], np.float32), np.array([[2, 4, nan]], np.float32))
+    parts[1].update(np.array([[5, nan, 5]], np.float32), np.array([[4, 4, nan]], np.float32))
+    parts[0].merge(parts[1])
+    result = parts[0].result()
+    assert result["depth/rel_error_per_image"] == pytest.approx(((0.5 + 0.25) / 2 + 0.25) / 2)
+    assert result["depth/rel_error"] == pytest.approx((0.5 + 0.25 + 0.25) / 3)
+
+
+def test_disparity_by_hand():
+    parts = [DisparityMetrics(), DisparityMetrics()]
+    # Unknown truth is NaN, a prediction nearer than a model's range is no number.
+    parts[0].update(
+        np.array([[0.3, 0.1, 0.5, np.nan]], np.float32),
+        np.array([[0.2, 0.2, np.nan, 0.1]], np.float32),
+    )
+    parts[1].update(np.array([[0.1]], np.float32), np.array([[0.4]], np.float32))
+    parts[1].update(np.array([[0.1]], np.float32), np.array([[np.nan]], np.float32))
+    parts[0].merge(parts[1])
+    assert parts[0].result() == {
+        "depth/abs_error_mtan": pytest.approx((0.1 + 0.3) / 2),
+        "depth/rel_error_mtan": pytest.approx((0.5 + 0.75) / 2),
+    }
 
 
 def random_depths(seed):
@@ -111,6 +140,21 @@ def test_normals_by_hand():
     assert result["normals/within_30"] == pytest.approx(7 / 9)
 
 
+def test_normals_of_images_by_hand():
+    parts = [NormalsMetrics(), NormalsMetrics()]
+    for metrics, degrees in zip(parts, ([0, 10, 50], [20]), strict=True):
+        true = np.broadcast_to(np.float32([0, 0, 1]), (1, len(degrees), 3)).copy()
+        metrics.update(turned(degrees), true)
+        metrics.update(turned(degrees), np.full_like(true, np.nan))  # of which nothing is known
+    parts[0].merge(parts[1])
+    result = parts[0].result()
+    assert result["normals/mean_angle_per_image"] == pytest.approx((20 + 20) / 2, abs=1e-4)
+    assert result["normals/median_angle_per_image"] == pytest.approx((10 + 20) / 2, abs=1e-4)
+    assert result["normals/within_11.25_per_image"] == pytest.approx((2 / 3 + 0) / 2)
+    assert result["normals/mean_angle"] == pytest.approx(20, abs=1e-4)
+    assert result["normals/within_22.5"] == pytest.approx(3 / 4)
+
+
 def test_normals_pool_pixels_and_leave_the_unknown_out():
     random = np.random.default_rng(0)
     whole = random.normal(size=(40, 50, 3)).astype(np.float32)
@@ -133,5 +177,5 @@ def test_normals_pool_pixels_and_leave_the_unknown_out():
 
 
 def test_nothing_measured_is_nan():
-    for metrics in (DepthMetrics(), NormalsMetrics()):
+    for metrics in (DepthMetrics(), DisparityMetrics(), NormalsMetrics()):
         assert all(math.isnan(value) for value in metrics.result().values())

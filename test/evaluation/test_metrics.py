@@ -9,7 +9,8 @@ import math
 import numpy as np
 import pytest
 
-from mila_ros.evaluation.metrics import MotionMetrics, SegmentationMetrics, TemporalConsistency
+from mila_ros.evaluation.consistency import TemporalConsistency
+from mila_ros.evaluation.metrics import MotionMetrics, SegmentationMetrics
 
 
 def iou_by_loops(predicted, true, classes, counted):
@@ -53,7 +54,20 @@ def test_segmentation_by_hand():
             (np.mean(first_legacy) + np.mean(second_legacy)) / 2
         ),
         "segmentation/pixel_accuracy": pytest.approx(4 / 6),
+        "segmentation/pixel_accuracy_per_image": pytest.approx((2 / 3 + 2 / 3) / 2),
+        "segmentation/class_accuracy": pytest.approx((3 / 4 + 1 / 2) / 2),  # c is nowhere true
     }
+
+
+def test_accuracy_of_pixels_and_of_images():
+    metrics = SegmentationMetrics("ab", "human_parts")
+    metrics.update(np.array([[0, 0, 0, 0]], np.uint8), np.array([[0, 0, 0, 1]], np.uint8))
+    metrics.update(np.array([[0, 1]], np.uint8), np.array([[1, 255]], np.uint8))
+    result = metrics.result()
+    assert result["human_parts/pixel_accuracy"] == 3 / 5
+    assert result["human_parts/pixel_accuracy_per_image"] == (3 / 4 + 0) / 2
+    assert result["human_parts/class_accuracy"] == (1 + 0) / 2
+    assert result["human_parts/miou"] == (3 / 5 + 0) / 2
 
 
 def test_the_three_conventions_are_three_figures():
@@ -103,6 +117,7 @@ def test_motion_by_hand():
         "motion/precision": 0.5,
         "motion/recall": 0.5,
         "motion/false_share": pytest.approx(1 / 3),  # one of three static pixels
+        "motion/pixel_accuracy": pytest.approx(3 / 5),
     }
 
 

@@ -13,7 +13,7 @@ from dataset_trees import write_image, write_png, write_text
 from mila_ros.data.datasets.cityscapes import metres_to_mtan_unit
 from mila_ros.data.datasets.registry import DATASETS
 from mila_ros.errors import MilaError
-from mila_ros.evaluation.dataset_sources import protocol_sources
+from mila_ros.evaluation.dataset_sources import protocol_dataset, protocol_sources
 from mila_ros.evaluation.papers.protocol import Protocol, Row
 from mila_ros.evaluation.protocols import PROTOCOLS, comparison_table, protocol
 from mila_ros.tasks import TASKS
@@ -75,7 +75,10 @@ def test_figures_that_the_papers_speak_of() -> None:
         cityscapes.rows, key=lambda row: -row.figures["segmentation/miou_per_image_legacy"]
     )
     assert [row.model for row in order[:2]] == ["Cross-Stitch*", "MILA"]
-    for key, best in {"segmentation/pixel_accuracy": max, "depth/rel_error_mtan": min}.items():
+    for key, best in {
+        "segmentation/pixel_accuracy_per_image": max,
+        "depth/rel_error_mtan": min,
+    }.items():
         assert best(cityscapes.rows, key=lambda row: row.figures[key]).model == "MILA"
     # MultiNet++ (abstract and 4.4): 4 points of segmentation, 3 of depth over one task.
     multinet = protocol("multinet-cityscapes")
@@ -141,7 +144,9 @@ def test_a_protocol_reads_its_data_set(tmp_path: Path) -> None:
     inner = {"fx": 2000.0, "fy": 2000.0, "u0": 63.5, "v0": 31.5}
     camera = {"extrinsic": {"baseline": 0.2}, "intrinsic": inner}
     write_text(tmp_path / "camera/val/ulm/ulm_000000_000019_camera.json", json.dumps(camera))
-    (source,) = protocol_sources(protocol("mila-cityscapes"), tmp_path)
+    named = protocol("mila-cityscapes")
+    dataset = protocol_dataset(named, tmp_path, named.tasks, in_video=True)
+    (source,) = protocol_sources(named, dataset, named.before)
     assert pickle.loads(pickle.dumps(source)).name == "ulm_000000_000019"
     frames = list(source.frames())
     assert [frame.image[0, 0, 0] for frame in frames] == list(range(10, 20))
@@ -151,6 +156,7 @@ def test_a_protocol_reads_its_data_set(tmp_path: Path) -> None:
     assert truth.segmentation is not None and truth.depth is not None
     assert truth.segmentation.shape == (256, 512) and (truth.segmentation == 6).all()
     np.testing.assert_allclose(truth.depth, 8.0)
-    assert source.stereo == (0.2, 2000.0)
+    assert source.stereo == truth.stereo == (0.2, 2000.0) and truth.disparity is not None
     unit = metres_to_mtan_unit(truth.depth, *source.stereo)
     np.testing.assert_allclose(unit, 12801 / 65535, rtol=1e-6)
+    np.testing.assert_allclose(truth.disparity, 12801 / 65535, rtol=1e-6)

@@ -13,6 +13,7 @@ from mila_ros.networks.local_attention import (
     global_attention,
     inter_frame_local_attention,
     inter_frame_local_attention_reference,
+    local_attention_backend,
 )
 
 IMPLEMENTATIONS = [inter_frame_local_attention, inter_frame_local_attention_reference]
@@ -182,3 +183,15 @@ def test_global_attention_equals_a_window_over_everything():
 def test_misfits_are_refused_in_words(function, change, words):
     with pytest.raises(ValueError, match=words):
         function(*change(*random_maps(8, 1, 2, 2, 4, 4)))
+
+
+def test_what_was_made_while_tracing_is_not_kept():
+    """An exporter's tensors have no values; the next frame of that size must not get them."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    maps = list(torch.randn(3, 1, 4, 11, 13))
+    with FakeTensorMode() as mode, local_attention_backend("tiles"):
+        inter_frame_local_attention(*(mode.from_tensor(m) for m in maps), 3)
+    with local_attention_backend("tiles"):
+        found = inter_frame_local_attention(*maps, 3)
+    assert type(found) is torch.Tensor and found.isfinite().all()

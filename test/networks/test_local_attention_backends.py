@@ -4,29 +4,20 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from local_attention_bench import expected, random_maps
 
 from mila_ros.networks.local_attention import (
     backends,
-    cpp,
     inter_frame_local_attention,
     inter_frame_local_attention_reference,
     local_attention_backend,
-    local_attention_in_use,
-    prepare_local_attention,
     unavailable,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 CHANNELS_LAST = torch.channels_last
 
 
@@ -44,18 +35,6 @@ def cpp_backend():
         pytest.skip(reason)
     with local_attention_backend("cpp"):
         yield
-
-
-def random_maps(seed, batch, cq, c, height, width, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    shapes = [(batch, cq, height, width)] * 2 + [(batch, c, height, width)]
-    return [torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
-            for shape in shapes]  # fmt: skip
-
-
-def expected(maps, window):
-    """The shift loop in float64, which its own tests hold against equations 1 and 2."""
-    return inter_frame_local_attention_reference(*(t.double() for t in maps), window)
 
 
 # Around every size at which the C++ changes its step: lanes, tiles of columns, blocks of channels.
@@ -229,125 +208,3 @@ def test_an_unknown_backend_is_refused_in_words():
     with pytest.raises(ValueError, match="choose one of auto, tiles, cpp, triton"):
         with local_attention_backend("cuda"):
             pass
-
-
-@pytest.fixture
-def fresh(monkeypatch, tmp_path):
-    """The C++ backend as a process finds it that starts with an empty cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name, value in (("_loaded", False), ("_looked", False), ("_reason", None)):
-        monkeypatch.setattr(cpp, name, value)
-    monkeypatch.setattr(backends, "_selected", "auto")
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    "compiler, words",
-    [("no-such-compiler", "there is no C\\+\\+ compiler"), ("false", "false failed")],
-)
-def test_without_a_working_compiler_tiles_go_on(fresh, monkeypatch, caplog, compiler, words):
-    monkeypatch.setenv("CXX", compiler)
-    maps = random_maps(15, 1, 3, 4, 5, 6, dtype=torch.float32)
-    with caplog.at_level(logging.WARNING):
-        assert local_attention_in_use("cpu") == "tiles"
-        assert prepare_local_attention("cpu") == "tiles"
-        assert prepare_local_attention("cpu") == "tiles"
-        result = inter_frame_local_attention(*maps, 3)
-    assert len(caplog.messages) == 1
-    with pytest.raises(ValueError, match=words):
-        with local_attention_backend("cpp"):
-            pass
-    torch.testing.assert_close(result.double(), expected(maps, 3), atol=2e-5, rtol=0)
-
-
-def test_a_cache_that_cannot_be_written_is_no_obstacle(fresh, monkeypatch, caplog):
-    (fresh / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(fresh / "file"))
-    assert prepare_local_attention("cpu") == "tiles"
-    assert "goes on without its C++ operator" in caplog.text
-
-
-def test_a_call_never_compiles_unasked(fresh, monkeypatch):
-    monkeypatch.setattr(cpp, "_build", lambda library: pytest.fail("compiled"))
-    maps = random_maps(16, 1, 3, 4, 5, 6, dtype=torch.float32)
-    result = inter_frame_local_attention(*maps, 3)
-    torch.testing.assert_close(result.double(), expected(maps, 3), atol=2e-5, rtol=0)
-
-
-def test_processes_that_start_together_compile_once(tmp_path):
-    """With a compiler that writes a line for each run, and takes its time."""
-    compiler = tmp_path / "compiler"
-    compiler.write_text(
-        f"#!/bin/sh\necho run >> {tmp_path}/runs\nsleep 1\n"
-        'while [ "$1" != -o ]; do shift; done\necho no library > "$2"\n'
-    )
-    compiler.chmod(0o755)
-    code = (
-        "from mila_ros.networks.local_attention import cpp; library = cpp._library(); "
-        "cpp._build(library); print(library.read_text().strip())"
-    )
-    environment = {**os.environ, "CXX": str(compiler), "XDG_CACHE_HOME": str(tmp_path)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, cwd=ROOT, stdout=subprocess.PIPE
-        )
-        for _ in range(2)
-    ]
-    assert [p.communicate()[0].strip() for p in processes] == [b"no library"] * 2
-    assert (tmp_path / "runs").read_text() == "run\n"
-    assert sorted(p.suffix for p in (tmp_path / "mila_ros").iterdir()) == [".lock", ".so"]
-
-
-# Windows, ragged sizes, odd channels, a batch; float16 also keeps scores in single precision.
-TRITON_CASES = [
-    (2, 12, 20, 6, 9, 5, torch.float32),
-    (1, 3, 5, 3, 4, 1, torch.float32),
-    (1, 40, 70, 5, 9, 3, torch.float32),
-    (1, 16, 16, 5, 17, 15, torch.float32),
-    (1, 16, 24, 9, 8, 7, torch.float16),
-]
-TRITON_WORKER = """
-import sys, torch
-from mila_ros.networks.local_attention import inter_frame_local_attention, local_attention_backend
-results = []
-with local_attention_backend("triton"):
-    for *maps, towards, window in torch.load(sys.argv[1]):
-        maps = [t.requires_grad_() for t in maps]
-        out = inter_frame_local_attention(*maps, window)
-        out.backward(towards)
-        results.append([out.detach(), *(t.grad for t in maps)])
-torch.save(results, sys.argv[1])
-"""
-
-
-@pytest.fixture(scope="module")
-def triton_results(tmp_path_factory):
-    """What Triton's interpreter makes of the cases. It has to be chosen before triton's import."""
-    pytest.importorskip("triton", reason="triton is not installed; pip install triton")
-    cases = []
-    for seed, (*size, window, dtype) in enumerate(TRITON_CASES):
-        maps = random_maps(seed, *size, dtype=dtype)
-        cases.append([*maps, random_maps(99, *size, dtype=dtype)[2], window])
-    path = tmp_path_factory.mktemp("triton") / "cases.pt"
-    torch.save(cases, path)
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    command = [sys.executable, "-c", TRITON_WORKER, str(path)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return list(zip(cases, torch.load(path), strict=True))
-
-
-@pytest.mark.parametrize("number", range(len(TRITON_CASES)))
-def test_triton_kernels_in_the_interpreter(triton_results, number):
-    (*maps, towards, window), (out, *gradients) = triton_results[number]
-    exact = [t.double().requires_grad_() for t in maps]
-    result = inter_frame_local_attention_reference(*exact, window)
-    result.backward(towards.double())
-    assert out.dtype == maps[2].dtype
-    tolerance = 4e-3 if out.dtype == torch.float16 else 2e-5
-    np.testing.assert_allclose(out.double(), result.detach(), atol=tolerance, rtol=tolerance)
-    for gradient, other in zip(gradients, exact, strict=True):
-        scale = other.grad.abs().max().item()
-        np.testing.assert_allclose(
-            gradient.double(), other.grad, atol=2 * tolerance * scale + 1e-6, rtol=0
-        )

@@ -168,7 +168,7 @@ def test_make_help_lists_the_targets() -> None:
         ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True
     )
     targets = [line.split()[1] for line in result.stdout.splitlines()]
-    assert targets == ["help", "venv", "demo", "test", "lint", "clean"]
+    assert targets == ["help", "venv", "demo", "test", "fuzz", "storm", "load", "lint", "clean"]
     assert result.stdout == subprocess.check_output(
         ["make", "--no-print-directory"], cwd=ROOT, text=True
     )

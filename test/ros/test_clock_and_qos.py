@@ -70,6 +70,7 @@ def test_keyframes_come_by_the_ros_clock_and_not_by_the_stamps(make_bench) -> No
         sent.append(bench.image(number))
         sent[-1].header = bench.stamp(0.01)
         bench.answer(sent[-1])
+    bench.wait(lambda: len(bench.received["keyframe"]) >= 4)
     stamps = [stamp_of(message) for message in sent]
     taken = [stamps.index(stamp_of(message)) for message in bench.received["keyframe"]]
     # The first follows the jump of the clock; from then on there is one in each 0.5 s.

@@ -11,13 +11,10 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from perception_bench import as_dict
 
 from mila_ros.ros import diagnostics
-from mila_ros.ros.camera_statistics import AnswerRecord, CameraStatistics
-from mila_ros.ros.diagnostics import (
-    keyframe_status,
-    model_status,
-    percentile,
-    processing_status,
-)
+from mila_ros.ros.camera_statistics import CameraStatistics
+from mila_ros.ros.diagnostics import percentile, processing_status
+from mila_ros.ros.model_diagnostics import keyframe_status, model_status
+from mila_ros.ros.records import AnswerRecord
 from mila_ros.ros.throttle import Throttle
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -46,9 +43,10 @@ def answer(stamp_s: float = 0.0, **changes: Any) -> AnswerRecord:
         "stamp_ns": round(stamp_s * 1e9),
         "timings_ms": {"convert": 1.0, "network": 10.0, "processing": 12.0},
         "latency_ms": 20.0,
-        "is_keyframe": False,
+        "new_keyframe_ns": None,
         "keyframe_age": 3,
         "keyframe_age_s": 0.3,
+        "keyframe_failure": None,
         "resets": {"start": 1},
         "focal_length": "camera_info",
         "info_lag_s": 0.05,
@@ -234,9 +232,9 @@ def test_percentiles_are_of_the_numbers_themselves() -> None:
 
 def test_keyframes_wanted_and_achieved(account) -> None:
     for number in range(6):
-        account.answered(answer(0.5 * number, is_keyframe=True, keyframe_age=0))
+        account.answered(answer(0.5 * number, new_keyframe_ns=number * 500_000_000))
         account.answered(answer(0.5 * number + 0.1, keyframe_age=1, keyframe_age_s=0.1))
-    status = keyframe_status("k", 0.5, {"front": account})
+    status = keyframe_status("k", 0.5, 2.0, {"front": account})
     assert (status.level, status.message) == (OK, "ok")
     assert as_dict(status) == {
         "wanted_period_s": "0.500",
@@ -247,13 +245,31 @@ def test_keyframes_wanted_and_achieved(account) -> None:
 
 
 def test_late_keyframes_are_a_warning(account) -> None:
-    account.answered(answer(0.0, is_keyframe=True))
-    assert keyframe_status("k", 0.5, {"front": account}).level == OK
-    account.answered(answer(1.0, is_keyframe=True))
-    status = keyframe_status("k", 0.5, {"front": account})
+    account.answered(answer(0.2, new_keyframe_ns=0))
+    assert keyframe_status("k", 0.5, 2.0, {"front": account}).level == OK
+    account.answered(answer(1.2, new_keyframe_ns=1_000_000_000))
+    status = keyframe_status("k", 0.5, 2.0, {"front": account})
     assert status.level == WARN
     assert status.message == "keyframes come late: front every 1.00 s, wanted every 0.50 s"
-    assert keyframe_status("k", None, {"front": account}).level == OK
+    assert keyframe_status("k", None, 2.0, {"front": account}).level == OK
+    account.answered(answer(4.0, keyframe_age_s=2.9))
+    assert keyframe_status("k", None, 2.0, {"front": account}).level == OK
+    account.answered(answer(4.2, keyframe_age_s=3.1))
+    status = keyframe_status("k", None, 2.0, {"front": account})
+    assert status.level == WARN
+    assert status.message.endswith("front has one of 3.10 s ago, wanted after 2.00 s")
+
+
+def test_a_slow_network_that_fails_is_an_error_until_it_does_not(account) -> None:
+    account.answered(answer(1.0, keyframe_failure="the slow network failed: no memory"))
+    other = CameraStatistics("/left/image")
+    status = keyframe_status("k", 0.5, 2.0, {"front": account, "left": other})
+    assert status.level == ERROR
+    assert status.message == (
+        "front: the slow network failed: no memory; frames go on with the keyframe that they have"
+    )
+    account.answered(answer(1.1))
+    assert keyframe_status("k", 0.5, 2.0, {"front": account, "left": other}).level == OK
 
 
 def test_the_model() -> None:
@@ -262,6 +278,10 @@ def test_the_model() -> None:
     assert (status.level, status.message) == (WARN, "loading tiny")
     status = model_status("m", None, {"model": "tiny", "device": "cpu"})
     assert (status.level, status.message) == (OK, "tiny is loaded")
+    values = {"model": "tiny", "engine": "openvino", "building": "decode depth at 64x128"}
+    status = model_status("m", None, values)
+    text = "building: the engine openvino compiles decode depth at 64x128"
+    assert (status.level, status.message) == (WARN, text)
     status = model_status("m", "cannot configure: no such model", {})
     assert (status.level, status.message) == (ERROR, "cannot configure: no such model")
 

@@ -22,7 +22,8 @@ from mila_ros.data.transforms import StaticTransforms
 from mila_ros.errors import MilaError
 from mila_ros.evaluation.bag_sources import open_bag_source
 from mila_ros.evaluation.class_lists import common_classes
-from mila_ros.evaluation.play import Plan, Player
+from mila_ros.evaluation.plan import Plan
+from mila_ros.evaluation.play import Player
 from mila_ros.evaluation.results import document
 from mila_ros.evaluation.scores import Scheme
 from mila_ros.ros.evaluation_scoring import Lidar, parse_matrix

@@ -86,8 +86,9 @@ def test_a_bad_bundle_fails_to_configure_until_corrected(
     errors = [line for line in capfd.readouterr().err.splitlines() if "[ERROR]" in line]
     assert len(errors) == 2
     assert str(model) in errors[0]
-    bench.wait(lambda: str(model) in bench.status("model").message)
-    assert bench.status("model").level == DiagnosticStatus.ERROR
+    # While it loads, which takes long on a busy machine, the status names the model as well.
+    bench.wait(lambda: bench.status("model").level == DiagnosticStatus.ERROR)
+    assert str(model) in bench.status("model").message
     assert bench.set("model", str(tiny_model)) == ""
     bring_up(bench)
     bench.watch("segmentation/mask")
@@ -105,24 +106,25 @@ def test_cuda_without_cuda_is_refused_and_mended(make_bench, capfd) -> None:
     assert bench.status("model", device="cpu")
 
 
-def test_diagnostics_go_on_while_the_model_loads(make_bench, monkeypatch) -> None:
-    bench = make_bench()
+@pytest.mark.parametrize(("engine", "verb"), [("eager", "loading"), ("compile", "building")])
+def test_diagnostics_go_on_while_the_model_loads(make_bench, monkeypatch, engine, verb) -> None:
+    bench = make_bench(engine=engine)
     load, is_told = Perception.load, threading.Event()
 
     def slow_load(*arguments, **options):
         assert is_told.wait(20)
-        return load(*arguments, **options)
+        return load(*arguments, **options | {"engine": "eager"})
 
     monkeypatch.setattr(Perception, "load", slow_load)
     configuring = bench._executors[0].create_task(bench.node.trigger_configure)
     status = bench.wait(
         lambda: (
             (found := bench.diagnostics.get("mila: model"))
-            and found.message.startswith("loading ")
+            and found.message.startswith(verb)
             and found
         )
     )
-    assert status.message.endswith(" for the engine eager")
+    assert status.message.endswith(f" for the engine {engine}")
     assert status.level == DiagnosticStatus.WARN
     is_told.set()
     bench.wait(configuring.done)
@@ -220,6 +222,7 @@ def test_a_transition_that_the_state_does_not_have_is_refused(bench, capfd) -> N
     response = bench.run(lambda: answer(request, ChangeState.Response()))
     assert not response.success
     assert bench.state() == "active"
-    assert "Transition refused" in capfd.readouterr().err
+    said = capfd.readouterr().err  # from Kilted on rclpy itself says it
+    assert "Transition refused" in said or "Unable to start transition" in said
     bench.watch("segmentation/mask")
     bench.connect()

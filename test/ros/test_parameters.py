@@ -16,7 +16,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mila_ros.engines import ENGINES
-from mila_ros.ros.parameter_table import PARAMETERS, Change
+from mila_ros.ros.parameter_spec import Change
+from mila_ros.ros.parameter_table import PARAMETERS
 from mila_ros.ros.parameters import ParameterError, Settings, declare, read, refusal
 from mila_ros.streaming.precision import PRECISIONS
 
@@ -133,7 +134,7 @@ def test_a_wrong_type_or_range_at_the_start_is_one_sentence(
 WRONG = {
     "device": ["gpu", "cuda:", "CPU", "cuda:x", ""],
     "image_transport": ["theora", ""],
-    "keyframe_policy": ["adaptive"],
+    "keyframe_policy": ["sometimes"],
     "keyframe_period_s": [2.5],
     "cameras": [["front", "front"], ["front", ""], ["1st"], ["a/b"], ["input"], ["enable"]],
 }

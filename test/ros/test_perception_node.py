@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from helpers import TINY_DEFAULT
 from perception_bench import as_dict
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -17,8 +18,9 @@ from mila_ros.data.compressed_images import compressed_to_rgb
 from mila_ros.ros.outputs import OUTPUTS
 from mila_ros.streaming import EveryN, Perception
 
-TOPICS = [output.topic for output in OUTPUTS]
-IMAGE_TOPICS = [output.topic for output in OUTPUTS if output.type is Image]
+OFFERED = [output for output in OUTPUTS if output.task in TINY_DEFAULT]
+TOPICS = [output.topic for output in OFFERED]
+IMAGE_TOPICS = [output.topic for output in OFFERED if output.type is Image]
 
 
 def pixels(message) -> np.ndarray:

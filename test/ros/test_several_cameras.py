@@ -91,7 +91,7 @@ def test_one_network_for_all_of_them(make_bench) -> None:
         bench.watch(f"{camera}/depth/image")
         bench.connect(camera=camera)
     assert len(bench.node._pipeline.perception.cameras) == 4
-    network = bench.node._pipeline.perception._network
+    network = bench.node._pipeline.perception.network
     assert networks().keys() - before == {id(network)}
     network = None
     assert bench.change("deactivate") and bench.change("cleanup")

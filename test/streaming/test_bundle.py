@@ -4,63 +4,18 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from bundle_bench import Document, edit, refused
 from helpers import TINY_CLASSES, make_tiny_bundle, tiny_description, tiny_network
-from safetensors.torch import load_file, save_file
 
-from mila_ros.errors import BundleError, MilaError
-from mila_ros.streaming import bundle as bundle_module
+from mila_ros.errors import MilaError
 from mila_ros.streaming import load_bundle, read_bundle, save_bundle, verify_bundle
 from mila_ros.tasks import DEPTH, MOTION, SEGMENTATION
-
-Document = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
-
-
-@pytest.fixture
-def damaged(original: Path, tmp_path: Path) -> Path:
-    """A copy to be damaged."""
-    return Path(shutil.copytree(original, tmp_path / "tiny"))
-
-
-def edit(directory: Path, change: Callable[[Document], Any]) -> None:
-    path = directory / "model.json"
-    document = json.loads(path.read_text())
-    change(document)
-    path.write_text(json.dumps(document))
-
-
-def rewrite_weights(directory: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:
-    """Other weights with the right hash."""
-    path = directory / "weights.safetensors"
-    tensors = load_file(path)
-    change(tensors)
-    save_file(tensors, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    edit(directory, lambda d: d["weights"].update(sha256=digest))
-
-
-def refused(directory: Path, load: Callable[[Path], Any] = load_bundle) -> str:
-    """The message, which must be one sentence that names the file."""
-    with pytest.raises(BundleError) as caught:
-        load(directory)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith(str(directory))
-    return message
 
 
 def test_the_description_comes_back(original: Path) -> None:
@@ -235,136 +190,6 @@ def test_a_number_beyond_all_bounds(damaged: Path, number: str, expected: str) -
     assert expected in refused(damaged, read_bundle)
 
 
-def drop_one(tensors: dict[str, torch.Tensor]) -> None:
-    del tensors["slow.conv1.weight"]
-
-
-def add_one(tensors: dict[str, torch.Tensor]) -> None:
-    tensors["extra"] = torch.zeros(2, dtype=torch.float16)
-
-
-def reshape_one(tensors: dict[str, torch.Tensor]) -> None:
-    tensors["slow.bn1.weight"] = torch.zeros(9, dtype=torch.float16)
-
-
-def not_a_number(tensors: dict[str, torch.Tensor]) -> None:
-    tensors["slow.bn1.weight"][3] = float("nan")
-
-
-def infinite(tensors: dict[str, torch.Tensor]) -> None:
-    tensors["slow.bn1.running_var"][3] = float("inf")
-
-
-def wider(tensors: dict[str, torch.Tensor]) -> None:
-    tensors["slow.bn1.weight"] = tensors["slow.bn1.weight"].float()
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (
-            drop_one,
-            "1 weights do not fit the network in model.json; the first is slow.conv1.weight",
-        ),
-        (add_one, "the first is extra: here [2], in the network missing"),
-        (reshape_one, "slow.bn1.weight: here [9], in the network [8]"),
-        (not_a_number, "weight slow.bn1.weight is not finite"),
-        (infinite, "weight slow.bn1.running_var is not finite"),
-        (wider, "weight slow.bn1.weight is F32, but model.json says F16"),
-    ],
-)
-def test_wrong_weights_are_refused(
-    damaged: Path, change: Callable[[dict[str, torch.Tensor]], Any], expected: str
-) -> None:
-    rewrite_weights(damaged, change)
-    assert expected in refused(damaged)
-
-
-def flip_last_byte(content: bytes) -> bytes:
-    return content[:-1] + bytes([content[-1] ^ 1])
-
-
-@pytest.mark.parametrize(
-    ("damage", "expected"),
-    [
-        (flip_last_byte, "its sha256 is not the one in model.json"),
-        (lambda content: content[:-1], "not a safetensors file"),
-        (lambda content: content + b"\0", "not a safetensors file"),
-        (lambda content: b"", "not a safetensors file"),
-        (lambda content: b"\xff" * 8 + content[8:], "not a safetensors file"),
-        (lambda content: b"\x80\x04." + content, "not a safetensors file"),
-    ],
-)
-def test_a_damaged_weights_file_is_refused(
-    damaged: Path, damage: Callable[[bytes], bytes], expected: str
-) -> None:
-    path = damaged / "weights.safetensors"
-    path.write_bytes(damage(path.read_bytes()))
-    assert expected in refused(damaged)
-
-
-def test_missing_weights(damaged: Path) -> None:
-    (damaged / "weights.safetensors").unlink()
-    assert "weights.safetensors: no such file; get the complete bundle again" in refused(damaged)
-
-
-def test_weights_that_are_a_folder(damaged: Path) -> None:
-    (damaged / "weights.safetensors").unlink()
-    (damaged / "weights.safetensors").mkdir()
-    assert refused(damaged)
-
-
-def test_weights_larger_than_the_limit(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_module, "MAX_WEIGHTS_BYTES", 1000)
-    assert "more than the limit of 1000" in refused(damaged)
-
-
-def test_nothing_is_read_before_the_shapes_fit(
-    damaged: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rewrite_weights(damaged, reshape_one)
-    monkeypatch.setattr(bundle_module, "load_file", pytest.fail)
-    monkeypatch.setattr(bundle_module.hashlib, "sha256", pytest.fail)
-    assert "slow.bn1.weight" in refused(damaged)
-
-
 def test_no_such_bundle(tmp_path: Path) -> None:
     with pytest.raises(MilaError, match="there is no model"):
         load_bundle(tmp_path / "nowhere")
-
-
-def without(key: str) -> Document:
-    description = tiny_description()
-    del description[key]
-    return description
-
-
-@pytest.mark.parametrize(
-    ("description", "dtype", "expected"),
-    [
-        (without("labels"), "float16", 'key "labels" is missing'),
-        (tiny_description() | {"keyframes": {"every": 0}}, "float16", "keyframes.every must be"),
-        (tiny_description() | {"accuracy": {"miou": float("nan")}}, "float16", "as JSON"),
-        (tiny_description() | {"training": {"at": Path()}}, "float16", "as JSON"),
-        (tiny_description(["depth", "motion"]), "float16", "do not fit the network"),
-        (tiny_description(), "int4", "weights.dtype must be one of"),
-    ],
-)
-def test_what_would_not_load_is_not_written(
-    tmp_path: Path, description: Document, dtype: str, expected: str
-) -> None:
-    before = copy.deepcopy(description)
-    with pytest.raises(BundleError, match=expected):
-        save_bundle(tmp_path / "new", tiny_network(), description, dtype)
-    assert not (tmp_path / "new").exists()
-    assert repr(description) == repr(before)
-
-
-def test_weights_beyond_the_range_of_float16_are_not_written(tmp_path: Path) -> None:
-    network = tiny_network()
-    network.slow.bn1.running_var[2] = 1e5
-    with pytest.raises(BundleError, match=r"slow\.bn1\.running_var is not finite in float16"):
-        save_bundle(tmp_path / "new", network, tiny_description())
-    assert not (tmp_path / "new").exists()
-    save_bundle(tmp_path / "new", network, tiny_description(), "float32")
-    assert load_bundle(tmp_path / "new")[1].slow.bn1.running_var[2] == 1e5

@@ -118,6 +118,7 @@ WRONG: list[tuple[str, str]] = [
     ("stages.0.zoom=[2, 1]", "stages.0.zoom is smallest, then largest"),
     ("stages.0.crop=[30, 64]", "stages.0.crop must be multiples of 8"),
     ("stages.0.lonely=2", "stages.0.lonely is a share"),
+    ("stages.0.still=-1", "stages.0.still is a share"),
     ("stages.0.max_distance=0", "stages.0.max_distance must be 1 or more"),
     ("stages.0.task_adversarial=1", "stages.0.task_adversarial is a share"),
     ("stages.0.distill=-1", "stages.0.distill must be 0 or more"),

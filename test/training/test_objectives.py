@@ -12,16 +12,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from training_bench import MILA, STAGE, config, open_clips, single_stage, write_clip
+from training_bench import ENCODER, MILA, STAGE, config, open_clips, single_stage, write_clip
 
 from mila_ros.errors import MilaError
 from mila_ros.networks import MILA as MILANetwork
 from mila_ros.networks import State
 from mila_ros.networks.optical_flow import FlowNetS
-from mila_ros.tasks import DEPTH, EDGES, NORMALS, SEGMENTATION
 from mila_ros.training.config import TrainingConfig
 from mila_ros.training.distributed import Processes
-from mila_ros.training.imitation import forgetting_loss, imitation_loss
 from mila_ros.training.labels import resolve_classes
 from mila_ros.training.objectives import Objective
 from mila_ros.training.progress import Progress
@@ -168,35 +166,6 @@ def test_classes_take_their_weights_along_by_name() -> None:
     assert start.for_classes(["road", "sky", "car"])["head.bias"] is weights["head.bias"]
 
 
-def test_what_imitation_costs() -> None:
-    generator = torch.Generator().manual_seed(0)
-    ours, theirs = (torch.randn(2, 3, 4, 4, generator=generator) for _ in range(2))
-    p, q = theirs.softmax(1), ours.softmax(1)
-    divergence = (p * (p / q).log()).sum(1).mean((1, 2))
-    torch.testing.assert_close(imitation_loss(SEGMENTATION, ours, theirs), divergence)
-    cosine = 1 - (ours * theirs).sum(1) / (ours.norm(dim=1) * theirs.norm(dim=1))
-    torch.testing.assert_close(imitation_loss(NORMALS, ours, theirs), cosine.mean((1, 2)))
-    p, q = theirs.sigmoid(), ours.sigmoid()
-    bits = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
-    torch.testing.assert_close(
-        imitation_loss(EDGES, ours, theirs), bits.mean((1, 2, 3)), atol=1e-6, rtol=1e-4
-    )
-    torch.testing.assert_close(
-        imitation_loss(DEPTH, ours[:, :1], theirs[:, :1]),
-        (ours[:, :1] - theirs[:, :1]).abs().mean((1, 2, 3)),
-    )
-    for task in (SEGMENTATION, DEPTH, NORMALS, EDGES):
-        assert imitation_loss(task, ours, ours).abs().max() < 1e-6
-
-
-def test_only_pictures_without_a_label_imitate() -> None:
-    ours, theirs = torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
-    depth = torch.zeros(2, 8, 8)
-    depth[0, 3, 3] = 2.0  # one picture has a label, at one pixel
-    loss = forgetting_loss({"depth": DEPTH}, {"depth": ours}, {"depth": theirs}, {"depth": depth})
-    assert loss.item() == pytest.approx(0.5)
-
-
 def test_what_is_not_labelled_is_kept(tmp_path: Path) -> None:
     """Segmentation alone is labelled: with imitation, depth changes by far less than without."""
     root = write_clip(tmp_path / "clip", maps=("segmentation",), fps=1.0)
@@ -221,7 +190,6 @@ def test_what_is_not_labelled_is_kept(tmp_path: Path) -> None:
     assert changes[1.0] < 0.5 * changes[0.0], changes
 
 
-ENCODER = {"encoder": "resnet18", "width": 16, "ceil_mode": False, "decoder_channels": [16, 16]}
 PYRAMID = {"backbone": "fpn_resnet18", "width": 16, "pyramid_channels": 16}
 ASTMT = {"encoder": "se_resnet26", "width": 16, "decoder_width": 16}
 NETWORKS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {

@@ -69,6 +69,21 @@ def test_stills_are_videos_in_which_nothing_moves(tmp_path: Path) -> None:
     assert {tuple(s) for s in drawn(clips, "pair")} == {(n, n) for n in range(3)}
 
 
+@pytest.mark.parametrize("objective", ["video", "pair"])
+def test_a_picture_that_is_shown_all_the_time_does_not_move(tmp_path: Path, objective: str) -> None:
+    clips = open_clips(write_clip(tmp_path / "clip", frames=6))
+    still = sampler(clips, objective, disturb=False, still=1.0)
+    for n in range(8):
+        images, targets = still.sample(n)
+        assert (images == images[:1]).all()
+        assert set(np.unique(targets["motion"])) == {0}
+    never, often, always = (
+        sum(255 in made.sample(n)[1]["motion"] for n in range(60))
+        for made in (sampler(clips, objective, still=share) for share in (0.0, 0.5, 1.0))
+    )
+    assert always == 0 and 0.3 * never < often < 0.7 * never
+
+
 def test_a_pair_is_a_frame_and_the_one_before(tmp_path: Path) -> None:
     clips = open_clips(write_clip(tmp_path / "clip", frames=4, labelled=[0, 2, 3]))
     assert {tuple(s) for s in drawn(clips, "pair")} == {(1, 2), (2, 3)}

@@ -20,7 +20,7 @@ from training_bench import config, open_clips, single_stage
 
 from mila_ros.errors import MilaError
 from mila_ros.networks import Network
-from mila_ros.training import trainer as trainer_module
+from mila_ros.training import run_folder
 from mila_ros.training.checkpoints import load_checkpoint, save_checkpoint
 from mila_ros.training.config import TrainingConfig
 from mila_ros.training.log import Log
@@ -121,7 +121,7 @@ def test_killed_at_any_write_it_loses_nothing(
             raise Killed
         save_checkpoint(path, content)
 
-    monkeypatch.setattr(trainer_module, "save_checkpoint", write)
+    monkeypatch.setattr(run_folder, "save_checkpoint", write)
     try:
         train(config(**SMALL), two_clips, tmp_path, validate=Falling())
         assert fatal > writes

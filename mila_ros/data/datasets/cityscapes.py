@@ -54,6 +54,16 @@ def metres(disparity: NDArray[np.float32], baseline_m: float, fx_px: float) -> N
     return np.where(disparity > 0, depth, np.float32(np.nan))
 
 
+def mtan_unit_to_metres(
+    unit: NDArray[np.float32], baseline_m: float, fx_px: float
+) -> NDArray[np.float32]:
+    """Metres from the unit of MTAN's and MILA's tables; NaN where that is unknown, or none away.
+
+    See `metres_to_mtan_unit`.
+    """
+    return metres((unit * np.float32(65535) - 1) / 256, baseline_m, fx_px)
+
+
 def metres_to_mtan_unit(
     depth: NDArray[np.float32], baseline_m: float, fx_px: float
 ) -> NDArray[np.float32]:

@@ -7,17 +7,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mila_ros.arguments import count, size, whole
 from mila_ros.data.datasets.base import About, Dataset, DatasetError, Frame
 from mila_ros.data.datasets.convert import convert
 from mila_ros.data.datasets.registry import DATASETS, dataset_class, open_dataset
+from mila_ros.progress_bar import shown
 
 _EXAMPLES = """
 Data sets are downloaded by you, under their own terms; ROOT is the folder in which their archives
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("name", metavar="NAME", help=", ".join(DATASETS))
     check.add_argument("root", type=Path, metavar="ROOT")
     check.add_argument(
-        "--frames", type=_count, default=3, help="frames of each split to read as a trial (3)"
+        "--frames", type=count, default=3, help="frames of each split to read as a trial (3)"
     )
     check.add_argument(
         "--json", type=Path, metavar="FILE", help="write the findings; - prints them"
@@ -55,18 +55,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     conversion.add_argument("root", type=Path, metavar="ROOT")
     conversion.add_argument("--split", required=True)
     conversion.add_argument("--out", type=Path, required=True, help="folder for the clips")
-    conversion.add_argument("--size", type=_size, metavar="WxH", help="(the data set's own)")
+    conversion.add_argument("--size", type=size, metavar="WxH", help="(the data set's own)")
     conversion.add_argument("--classes", help="list of classes, see `mila datasets list`")
     conversion.add_argument(
         "--before",
-        type=_whole,
+        type=whole,
         default=9,
         help="frames before each annotated one (9: enough for keyframe intervals up to 10)",
     )
-    conversion.add_argument("--limit", type=_count, help="at most so many clips")
-    conversion.add_argument(
-        "--jobs", type=_count, default=1, help="threads, at most one a core (1)"
-    )
+    conversion.add_argument("--limit", type=count, help="at most so many clips")
+    conversion.add_argument("--jobs", type=count, default=1, help="threads, at most one a core (1)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -164,21 +162,12 @@ def _convert(arguments: argparse.Namespace) -> int:
     dataset = open_dataset(arguments.name, arguments.root, arguments.split, arguments.classes)
     jobs = min(arguments.jobs, os.cpu_count() or 1)
     clips = convert(dataset, arguments.out, arguments.size, arguments.before, arguments.limit, jobs)
-    count = sum(1 for _ in _shown(clips))
+    count = sum(1 for _ in shown(clips, "clip"))
     for sentence in dataset.absent():
         print(f"note: {sentence}", file=sys.stderr)
     print(f"{arguments.out}: {count} clips of {arguments.name} {arguments.split}")
     print(f"licence: {dataset.about.license}")
     return 0
-
-
-def _shown(clips: Iterator[Path]) -> Iterable[Path]:
-    """The clips as they are done, behind a progress bar when someone is looking."""
-    if not sys.stderr.isatty():
-        return clips
-    from tqdm import tqdm
-
-    return tqdm(clips, unit="clip")
 
 
 def _write_json(path: Path, content: object) -> None:
@@ -190,23 +179,3 @@ def _write_json(path: Path, content: object) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _whole(text: str) -> int:
-    if not re.fullmatch(r"\d+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"\d+", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(16 <= side <= 4096 for side in size):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size from 16x16 to 4096x4096")
-    return size

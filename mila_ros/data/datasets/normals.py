@@ -27,6 +27,11 @@ def normals_from_rgb8(
     return np.where(good, vectors / np.maximum(length, 1e-6), np.float32(np.nan))
 
 
+def rgb8_from_normals(normals: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A picture uint8 [H, W, 3] of unit normals float32 [H, W, 3], black where unknown."""
+    return np.nan_to_num((normals + 1) * 127.5, nan=0.0).clip(0, 255).astype(np.uint8)
+
+
 def encode_normals(normals: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Unit normals as uint16 [H, W, 3] RGB: 0 unknown, else 1 + (n + 1) / 2 · 65534."""
     values = np.rint(1 + (normals.astype(np.float64) + 1) / 2 * 65534)

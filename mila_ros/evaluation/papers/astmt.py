@@ -75,6 +75,7 @@ NYUD = Protocol(
     classes="nyu40",
     tasks=("edges", "segmentation", "normals", "depth"),
     frames=654,
+    edge_tolerance=0.011,
     metrics=_NYUD,
     rows=rows(
         _NYUD,

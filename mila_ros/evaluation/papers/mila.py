@@ -16,7 +16,7 @@ MIOU_LEGACY = Metric(
     "segmentation/miou_per_image_legacy", "mIoU", 100, True, _LEGACY_IOU, exact=False
 )
 ACCURACY = Metric(
-    "segmentation/pixel_accuracy",
+    "segmentation/pixel_accuracy_per_image",
     "Acc.",
     100,
     True,
@@ -48,11 +48,15 @@ _CITYSCAPES = (
 _NYU = (
     MIOU_LEGACY,
     ACCURACY,
-    Metric("depth/abs_error", "Abs.", 100, False, f"|p - g| in cm; {_BATCHES}", exact=False),
-    Metric("depth/rel_error", "Rel.", 100, False, f"|p - g| / g; {_BATCHES}", exact=False),
-    Metric("normals/mean_angle", "Mean", 1, False, f"degrees; {_BATCHES}", exact=False),
     Metric(
-        "normals/median_angle",
+        "depth/abs_error_per_image", "Abs.", 100, False, f"|p - g| in cm; {_BATCHES}", exact=False
+    ),
+    Metric(
+        "depth/rel_error_per_image", "Rel.", 100, False, f"|p - g| / g; {_BATCHES}", exact=False
+    ),
+    Metric("normals/mean_angle_per_image", "Mean", 1, False, f"degrees; {_BATCHES}", exact=False),
+    Metric(
+        "normals/median_angle_per_image",
         "Median",
         1,
         False,
@@ -60,7 +64,14 @@ _NYU = (
         exact=False,
     ),
     *(
-        Metric(f"normals/within_{angle}", f"{angle}°", 100, True, f"share; {_BATCHES}", exact=False)
+        Metric(
+            f"normals/within_{angle}_per_image",
+            f"{angle}°",
+            100,
+            True,
+            f"share; {_BATCHES}",
+            exact=False,
+        )
         for angle in ("11.25", "22.5", "30")
     ),
 )
@@ -73,8 +84,8 @@ _CONVENTIONS = (
     "data set (segmentation/miou) gives far higher figures."
 )
 _BATCH = (
-    "The paper averages over batches, of which the last may be smaller and then weighs as much; "
-    "evaluation here takes images one by one, or all pixels together."
+    "The paper averages over batches of a size that it does not say, of which the last may be "
+    "smaller and then weighs as much; here a batch is one image."
 )
 
 CITYSCAPES = Protocol(

@@ -16,9 +16,19 @@ _DELTA = Metric(
     "mean relative gain in percent over single-task networks of the same encoder",
     2,
 )
-EDGES = Metric("edges/ods_f", "Edge", 100, True, "F-measure at the data set's best threshold", 2)
+EDGES = Metric(
+    "edges/ods_f", "Edge", 100, True, "F-measure at the data set's best threshold", 2, False
+)
 PARTS = Metric("human_parts/miou", "Parts", 100, True, _DATASET, 2)
-SALIENCY = Metric("saliency/max_miou", "Sal", 100, True, "mIoU at the best threshold", 2)
+SALIENCY = Metric(
+    "saliency/max_miou",
+    "Sal",
+    100,
+    True,
+    "mIoU at the best threshold; here of each image's salient pixels, the mean over images",
+    2,
+    False,
+)
 NORMALS = Metric("normals/mean_angle", "Norm", 1, False, "degrees, over all known pixels", 2)
 SEGMENTATION = Metric("segmentation/miou", "Seg", 100, True, _DATASET, 2)
 RMSE = Metric("depth/rmse", "rmse", 1, False, "metres, over all known pixels", 3)
@@ -38,7 +48,8 @@ _NYUD_FULL = (
 _PASCAL = (SEGMENTATION, PARTS, SALIENCY, EDGES, NORMALS, _DELTA)
 EDGE_NOTE = (
     "Edge figures of the paper come from the program of the BSDS benchmark, with its own thinning "
-    "and a tolerance of 0.0075 (PASCAL) or 0.011 (NYUD) of the diagonal."
+    "and a tolerance of 0.0075 (PASCAL) or 0.011 (NYUD) of the diagonal. Here the tolerance is the "
+    "same, and a true edge may account for several predicted pixels."
 )
 
 NYUD = Protocol(

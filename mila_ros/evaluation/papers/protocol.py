@@ -66,6 +66,7 @@ class Protocol:
             figures are averaged over them.
         before: Frames that a network sees before the annotated one, where the data set has them.
         frames: How many annotated frames the split has.
+        edge_tolerance: Of edges, as a share of the image's diagonal.
         notes: What the paper leaves open, and what differs here.
     """
 
@@ -83,6 +84,7 @@ class Protocol:
     offsets: tuple[int, ...] = (0,)
     before: int = 0
     frames: int | None = None
+    edge_tolerance: float = 0.0075
     notes: tuple[str, ...] = ()
 
     def metric(self, key: str) -> Metric:

@@ -25,7 +25,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SOURCE = Path(__file__).with_name("local_attention.cpp")
+FOLDER = Path(__file__).parent
+SOURCE = FOLDER / "local_attention.cpp"
 COMPILER_SECONDS = 600
 
 _logger = logging.getLogger(__name__)
@@ -128,7 +129,8 @@ def _flags() -> list[str]:
 
 def _library() -> Path:
     """Where the library for this source, torch and processor lies, or will lie."""
-    parts = [SOURCE.read_bytes(), " ".join(_flags()).encode(), torch.__version__.encode()]
+    parts = [path.read_bytes() for path in (SOURCE, *sorted(FOLDER.glob("*.h")))]
+    parts += [" ".join(_flags()).encode(), torch.__version__.encode()]
     parts.append(os.environ.get("CXX", "").encode())
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -30,6 +30,8 @@ def tile_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Te
     batch, channels, height, width = value.shape
     tile = (4, 8) if window <= 7 else (8, 8)
     tiles = _tiling(height, width, window, tile, value.device)
+    if type(tiles.outside) is not Tensor:  # one without values, made while exporting
+        _tiling.cache_clear()
     queries = _rows(query, tiles.query_index, tiles.number)
     keys = _rows(key, tiles.source_index, tiles.number)
     values = _rows(value, tiles.source_index, tiles.number)

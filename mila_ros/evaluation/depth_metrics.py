@@ -1,6 +1,6 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of depth and surface normals from their definitions, pooled over a whole data set."""
+"""Metrics of depth and disparity from their definitions, over a whole data set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from .metrics import ratio
 
 _DISTANCES = 10  # intervals of depth that errors are also given by
 _OPEN_ENDED_M = 100.0
-_BINS_PER_DEGREE = 100
 
 
 class DepthMetrics:
@@ -23,7 +22,9 @@ class DepthMetrics:
     ``depth/rel_error`` mean |p - t| / t, ``depth/rmse`` √mean (p - t)², ``depth/log_rmse``
     √mean (ln p - ln t)², ``depth/deltaN`` the share with max(p/t, t/p) < 1.25^N (Eigen et al.,
     NeurIPS 2014, section 4.2). ``depth/coverage`` is the share of the known pixels that are
-    answered. ``depth/median_scale`` is the median over frames of median t / median p;
+    answered. ``depth/abs_error_per_image`` and ``depth/rel_error_per_image`` are the means over
+    images of each image's own mean, what MTAN's averaging over batches is for batches of one.
+    ``depth/median_scale`` is the median over frames of median t / median p;
     ``depth/rel_error_aligned`` is the relative error after each frame is multiplied with its own
     (Zhou et al., CVPR 2017, section 4.2).
 
@@ -36,6 +37,7 @@ class DepthMetrics:
         end = max_m if math.isfinite(max_m) else _OPEN_ENDED_M
         self._edges = np.linspace(0, end, _DISTANCES + 1)
         self._sums = np.zeros(8)  # |e|, |e|/t, e², (ln p/t)², δ1, δ2, δ3, |e|/t aligned
+        self._per_image = np.zeros(2)  # |e|, |e|/t
         self._by_distance = np.zeros((3, _DISTANCES))  # pixels, |e|, |e|/t
         self._known = self._answered = 0
         self._scales: list[float] = []
@@ -63,6 +65,7 @@ class DepthMetrics:
             *(np.count_nonzero(factor < 1.25**n) for n in (1, 2, 3)),
             (np.abs(p * scale - t) / t).sum(),
         ]
+        self._per_image += [error.mean(), relative.mean()]
         self._scales.append(scale)
         # What is farther than the last edge belongs to the last interval.
         place = np.minimum((t * (_DISTANCES / self._edges[-1])).astype(np.intp), _DISTANCES - 1)
@@ -72,6 +75,7 @@ class DepthMetrics:
     def merge(self, other: DepthMetrics) -> None:
         """Add all frames of another of the same range."""
         self._sums += other._sums
+        self._per_image += other._per_image
         self._by_distance += other._by_distance
         self._known += other._known
         self._answered += other._answered
@@ -83,9 +87,12 @@ class DepthMetrics:
             ratio(s, self._answered) for s in self._sums
         )
         *delta, aligned = rest
+        abs_per_image, rel_per_image = (ratio(s, len(self._scales)) for s in self._per_image)
         return {
             "depth/abs_error": abs_error,
             "depth/rel_error": rel_error,
+            "depth/abs_error_per_image": abs_per_image,
+            "depth/rel_error_per_image": rel_per_image,
             "depth/rmse": square**0.5,
             "depth/log_rmse": log_square**0.5,
             **{f"depth/delta{n}": value for n, value in enumerate(delta, start=1)},
@@ -112,53 +119,32 @@ class DepthMetrics:
         ]
 
 
-class NormalsMetrics:
-    """Angles in degrees between predicted and true normals, pooled over pixels.
+class DisparityMetrics:
+    """Errors of disparity in MTAN's unit, as MTAN's and MILA's tables of Cityscapes have them.
 
-    Mean and shares are exact; the median is read from a histogram of a hundredth of a degree, so
-    that it is right to half of that. A prediction that is not finite counts as 180 degrees.
+    With p predicted and t true: ``depth/abs_error_mtan`` is the mean |p - t| of an image's known
+    pixels, ``depth/rel_error_mtan`` that of |p - t| / t; both are averaged over images.
     """
 
-    WITHIN_DEG = (11.25, 22.5, 30)
-
     def __init__(self) -> None:
-        self._histogram = np.zeros(180 * _BINS_PER_DEGREE, np.int64)
-        self._total = 0.0
-        self._within = np.zeros(len(self.WITHIN_DEG), np.int64)
+        self._per_image = np.zeros(2)
+        self._images = 0
 
     def update(self, predicted: NDArray[np.float32], true: NDArray[np.float32]) -> None:
-        """Add a frame; both [H, W, 3] of any length, the truth not finite where unknown."""
-        known = np.isfinite(true).all(-1)
-        p, t = predicted[known].astype(np.float64), true[known].astype(np.float64)
-        # Exact near 0 and 180 degrees too, where the arc cosine of the product is not.
-        across = np.linalg.norm(np.cross(p, t), axis=-1)
-        angle = np.degrees(np.arctan2(across, (p * t).sum(-1)))
-        angle = np.where(np.isfinite(angle), angle, 180.0)
-        self._total += float(angle.sum())
-        self._within += [np.count_nonzero(angle < limit) for limit in self.WITHIN_DEG]
-        bins = np.minimum((angle * _BINS_PER_DEGREE).astype(np.intp), self._histogram.size - 1)
-        self._histogram += np.bincount(bins, minlength=self._histogram.size)
+        """Add a frame; both [H, W], not finite where unknown, which is left out."""
+        known = np.isfinite(true) & (true > 0) & np.isfinite(predicted)
+        if known.any():
+            t = true[known].astype(np.float64)
+            error = np.abs(predicted[known] - t)
+            self._per_image += [error.mean(), (error / t).mean()]
+            self._images += 1
 
-    def merge(self, other: NormalsMetrics) -> None:
+    def merge(self, other: DisparityMetrics) -> None:
         """Add all frames of another."""
-        self._histogram += other._histogram
-        self._total += other._total
-        self._within += other._within
+        self._per_image += other._per_image
+        self._images += other._images
 
     def result(self) -> dict[str, float]:
-        """mean_angle and median_angle in degrees, the others shares."""
-        pixels = int(self._histogram.sum())
-        return {
-            "normals/mean_angle": ratio(self._total, pixels),
-            "normals/median_angle": self._median(pixels),
-            **{
-                f"normals/within_{limit:g}": ratio(int(count), pixels)
-                for limit, count in zip(self.WITHIN_DEG, self._within, strict=True)
-            },
-        }
-
-    def _median(self, pixels: int) -> float:
-        if not pixels:
-            return math.nan
-        middle = int(np.searchsorted(np.cumsum(self._histogram), pixels / 2))
-        return (middle + 0.5) / _BINS_PER_DEGREE
+        """abs_error_mtan in the unit p / 65535, rel_error_mtan a share."""
+        abs_error, rel_error = (ratio(s, self._images) for s in self._per_image)
+        return {"depth/abs_error_mtan": abs_error, "depth/rel_error_mtan": rel_error}

@@ -1,0 +1,85 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What of a frame's time is not the network, from message in to messages out, by stage.
+
+``python benchmarks/frame_share.py --model mila_street --engine eager openvino --precision auto
+--json benchmarks/results/frame_share.json``
+
+Messages are deserialised and serialised, not sent: see ``message_path.py``. Engines take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+from message_path import STAGES, MessagePath
+
+from mila_ros.arguments import count, size
+from mila_ros.environment import machine, versions
+from mila_ros.streaming import Perception
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="mila_street")
+    parser.add_argument("--engine", nargs="+", default=["eager"])
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--size", type=size, default=(1280, 720), metavar="WxH", help="(1280x720)")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--rounds", type=count, default=20, help="of two keyframe intervals (20)")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    paths, descriptions = {}, {}
+    for engine in arguments.engine:
+        perception = Perception.load(
+            arguments.model,
+            engine=engine,
+            precision=arguments.precision,
+            threads=arguments.threads,
+        )
+        perception.warm_up(*perception.bundle.input_size)
+        paths[engine] = MessagePath(perception, *arguments.size)
+        descriptions[engine] = {
+            "engine": perception.engine.name,
+            "precision": perception.precision,
+            "keyframe_every": perception.bundle.keyframe_every,
+            "network_size": list(perception.bundle.input_size[::-1]),
+        }
+    frames: dict[str, list[dict]] = {engine: [] for engine in paths}
+    for turn in range(arguments.rounds + 1):
+        for engine, path in paths.items():
+            every = descriptions[engine]["keyframe_every"]
+            new = [path.frame() for _ in range(2 * every)]
+            frames[engine] += new if turn else []  # the first turn warms up
+    rows = []
+    for engine, measured in frames.items():
+        mean = {s: statistics.fmean(f[s] for f in measured) for s in (*STAGES, "total")}
+        median = {s: statistics.median(f[s] for f in measured) for s in (*STAGES, "total")}
+        others = [1 - f["network"] / f["total"] for f in measured]
+        rows.append({
+            **descriptions[engine],
+            "frames": len(measured),
+            "share_not_network": round(1 - mean["network"] / mean["total"], 4),
+            "share_not_network_median_frame": round(statistics.median(others), 4),
+            "mean_ms": {s: round(v, 3) for s, v in mean.items()},
+            "median_ms": {s: round(v, 3) for s, v in median.items()},
+        })  # fmt: skip
+        print(json.dumps(rows[-1], indent=1))
+    if arguments.json:
+        document = {
+            "machine": machine(),
+            "versions": versions(),
+            "model": arguments.model,
+            "image_size": list(arguments.size),
+            "threads": arguments.threads,
+            "rows": rows,
+        }
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

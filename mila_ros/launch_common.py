@@ -1,0 +1,137 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the launch files share: arguments, the perception node, and how a run ends.
+
+``launch`` and ``launch_ros`` come with a ROS 2 distribution; they are imported where they are used.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from launch import LaunchContext
+    from launch.actions import DeclareLaunchArgument, EmitEvent, SetEnvironmentVariable
+    from launch.events.process import ProcessExited
+    from launch_ros.actions import LifecycleNode
+    from launch_ros.parameter_descriptions import ParameterValue
+
+PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
+BOOLEAN = ("true", "false")
+
+# Arguments of several launch files: default, description, and the values that may be chosen.
+SHARED: dict[str, tuple[str, str, Sequence[str]]] = {
+    "input_camera_info": (
+        "", "Topic of the calibration; empty: camera_info beside the images.", (),
+    ),
+    "model": ("", "Name of a model or path of its folder; empty: as in params_file.", ()),
+    "device": ("", "auto, cpu, cuda or cuda:N; empty: as in params_file.", ()),
+    "use_sim_time": (
+        "false", "Take the time from /clock, as with a bag played with --clock.", BOOLEAN,
+    ),
+    "rviz": ("false", "Show input and outputs in RViz.", BOOLEAN),
+}  # fmt: skip
+
+
+def share() -> str:
+    """The folder with the package's configuration, launch files, models and samples."""
+    from ament_index_python.packages import get_package_share_directory
+
+    return str(get_package_share_directory("mila_ros"))
+
+
+def argument(
+    name: str, default: str | None, description: str, choices: Sequence[str] = ()
+) -> DeclareLaunchArgument:
+    """A launch argument; without a default it must be given."""
+    from launch.actions import DeclareLaunchArgument
+
+    return DeclareLaunchArgument(
+        name, default_value=default, description=description, choices=list(choices) or None
+    )
+
+
+def shared_argument(name: str) -> DeclareLaunchArgument:
+    """One of :data:`SHARED`."""
+    return argument(name, *SHARED[name])
+
+
+def large_images() -> SetEnvironmentVariable:
+    """Let Fast DDS carry large images, unless the user has set a profile of their own."""
+    from launch.actions import SetEnvironmentVariable
+    from launch.substitutions import EnvironmentVariable
+
+    ours = f"{share()}/config/fastdds.xml"
+    return SetEnvironmentVariable(PROFILES, EnvironmentVariable(PROFILES, default_value=ours))
+
+
+def text(value: str) -> ParameterValue:
+    """A parameter that stays text, whatever number it may look like."""
+    from launch_ros.parameter_descriptions import ParameterValue
+
+    return ParameterValue(value, value_type=str)
+
+
+def input_topics(arguments: Mapping[str, str]) -> tuple[str, str]:
+    """The topics of the images, without /compressed, and of the calibration."""
+    image = arguments["input_image"]
+    beside = posixpath.join(posixpath.dirname(image), "camera_info")
+    return image, arguments["input_camera_info"] or beside
+
+
+def perception_node(
+    arguments: Mapping[str, str],
+    handed_on: Sequence[str],
+    parameters: Mapping[str, object],
+    remappings: Sequence[tuple[str, str]],
+    **options: Any,
+) -> LifecycleNode:
+    """The perception node.
+
+    Args:
+        arguments: Of the launch file.
+        handed_on: Those that are parameters of the node too. One left empty does not hide what
+            the user's own params_file says.
+        parameters: More of them.
+        remappings: Pairs of the node's name of a topic, and of the graph's.
+        options: Of ``launch_ros.actions.LifecycleNode``.
+
+    Raises:
+        FileNotFoundError: The argument params_file names no file.
+    """
+    from launch_ros.actions import LifecycleNode
+
+    file = arguments["params_file"]
+    if not os.path.isfile(file):
+        raise FileNotFoundError(
+            f"params_file:={file} is no file; give the path of a YAML file with the node's "
+            "parameters"
+        )
+    given: dict[str, object] = {key: text(arguments[key]) for key in handed_on if arguments[key]}
+    return LifecycleNode(
+        package="mila_ros",
+        executable="perception",
+        parameters=[file, given | {**parameters}],
+        remappings=list(remappings),
+        output="screen",
+        **({"name": "mila", "namespace": ""} | options),
+    )
+
+
+def end_all(event: ProcessExited, context: LaunchContext) -> list[EmitEvent]:
+    """``on_exit`` of a node with which everything ends."""
+    from launch.actions import EmitEvent
+    from launch.events import Shutdown
+
+    # A second shutdown event is an error to launch_ros.
+    if context.is_shutdown:
+        return []
+    return [EmitEvent(event=Shutdown(reason=f"{event.process_name} has ended"))]
+
+
+def end_all_after_failure(event: ProcessExited, context: LaunchContext) -> list[EmitEvent]:
+    """``on_exit`` of a node that may end, but not fail."""
+    return end_all(event, context) if event.returncode else []

@@ -1,0 +1,31 @@
+# Copyright 2026 the mila_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a network can be trained in the way that a stage wants."""
+
+from __future__ import annotations
+
+from ..errors import MilaError
+from ..networks import ASTMT, MILA, Network
+from ..networks.base import SingleFrameNetwork
+from .config import StageConfig, TrainingConfig
+
+
+def check_objective(network: Network, config: TrainingConfig, stage: StageConfig) -> None:
+    """Refuse a stage that the network is not made for.
+
+    Raises:
+        MilaError: Naming the stage, and what it can be instead.
+    """
+    name = config.network["name"]
+    slow_fast = isinstance(network, MILA) and not network.slow_only
+    if stage.objective == "video" and not slow_fast:
+        raise MilaError(
+            f"stage {stage.name}: {name} has no slow and fast encoder to train on video; "
+            "objective is frames or pair"
+        )
+    if stage.objective == "pair" and isinstance(network, SingleFrameNetwork):
+        raise MilaError(f"stage {stage.name}: {name} sees single frames; objective is frames")
+    if stage.task_adversarial and not isinstance(network, ASTMT):
+        raise MilaError(f"stage {stage.name}: task_adversarial is ASTMT's, not of {name}")
+    if stage.distill and isinstance(network, ASTMT):
+        raise MilaError(f"stage {stage.name}: ASTMT is trained task by task, without distill")
