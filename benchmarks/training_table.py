@@ -7,9 +7,12 @@
 
 An experiment is a YAML file: ``base`` (a training configuration, beside it), ``set`` (what differs
 in all variants), ``variants`` (name: what differs), ``seeds``, ``evaluate`` (options of ``mila
-evaluate``), ``columns`` (title: path in its JSON). ``shared`` names how many first stages all
-variants of a seed have in common: they are trained once. Every training and every result is kept
-in WORK, so that the script can be stopped and run again.
+evaluate``), ``columns`` (title: path in its JSON). ``more_seeds`` are of some variants only
+(seed: their names). ``shared`` names how many first stages all
+variants of a seed have in common: they are trained once. ``encoders_of`` names a bundle of MILA,
+whose encoders then go by the names ``slow`` and ``fast`` in any ``start``. ``delta_m`` adds the
+mean relative gain in ``columns`` over the variant ``against``. Every training and every result is
+kept in WORK, so that the script can be stopped and run again.
 """
 
 from __future__ import annotations
@@ -22,13 +25,19 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from mila_ros.environment import machine, versions
+from mila_ros.evaluation.delta_m import delta_m
+from mila_ros.streaming.bundle import load_bundle
+
+ENCODERS = ("slow", "fast")
 
 
 class Experiment:
@@ -47,7 +56,23 @@ class Experiment:
 
     def runs(self) -> list[tuple[str, int]]:
         """Variant and seed of every training of the table."""
-        return [(name, seed) for seed in self.spec["seeds"] for name in self.spec["variants"]]
+        return [(name, seed) for seed in self.seeds() for name in self.variants(seed)]
+
+    def seeds(self) -> list[int]:
+        """Of all variants, then those that only some have."""
+        return [*self.spec["seeds"], *self.spec.get("more_seeds", {})]
+
+    def variants(self, seed: int) -> list[str]:
+        """The variants that are trained with a seed."""
+        return list(self.spec.get("more_seeds", {}).get(seed, self.spec["variants"]))
+
+    def write_encoders(self) -> None:
+        """Write the encoders that trainings start from, as torchvision would."""
+        if name := self.spec.get("encoders_of"):
+            self.work.mkdir(parents=True, exist_ok=True)
+            _, network = load_bundle(name)
+            for part in ENCODERS:
+                torch.save(getattr(network, part).state_dict(), self._encoder(part))
 
     def prepare(self, seed: int) -> None:
         """Train the stages that all variants of a seed begin with."""
@@ -85,7 +110,12 @@ class Experiment:
             for parent in parents:
                 place = place[int(parent)] if isinstance(place, list) else place[parent]
             place[int(last) if isinstance(place, list) else last] = value
-        return config | {"seed": seed}
+        start = config.get("start", {})
+        start = {part: str(self._encoder(w)) if w in ENCODERS else w for part, w in start.items()}
+        return config | {"seed": seed, "start": start}
+
+    def _encoder(self, part: str) -> Path:
+        return self.work.resolve() / f"{part}.pth"
 
     def _train(self, name: str, config: dict[str, Any], start: Path | None) -> Path:
         out = self.work / name
@@ -129,19 +159,22 @@ def main() -> None:
     arguments = parser.parse_args()
     experiment = Experiment(arguments.experiment, arguments)
     begin, results = time.monotonic(), {}
+    experiment.write_encoders()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        list(pool.map(experiment.prepare, experiment.spec["seeds"]))
+        list(pool.map(experiment.prepare, experiment.seeds()))
         runs = experiment.runs()
         for run, result in zip(runs, pool.map(lambda r: experiment.run(*r), runs), strict=True):
             results[run] = result
             print(f"{run[0]}, seed {run[1]}: {result}", flush=True)
     rows = {
         variant: {
-            column: [results[variant, seed][column] for seed in experiment.spec["seeds"]]
+            column: [result[column] for run, result in results.items() if run[0] == variant]
             for column in experiment.spec["columns"]
         }
         for variant in experiment.spec["variants"]
     }
+    if (spec := experiment.spec.get("delta_m")) is not None:
+        add_delta_m(rows, **spec)
     print(table(rows))
     if arguments.json:
         document = {
@@ -149,12 +182,37 @@ def main() -> None:
             "experiment": arguments.experiment.name,
             "machine": machine(),
             "versions": versions(),
-            "seeds": experiment.spec["seeds"],
+            "seeds": {
+                variant: [seed for name, seed in runs if name == variant] for variant in rows
+            },
             "spec": experiment.spec,
             "minutes_of_this_run": round((time.monotonic() - begin) / 60, 1),
             "rows": rows,
         }
         arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def add_delta_m(
+    rows: dict[str, dict[str, list[float | None]]],
+    against: str,
+    higher: Sequence[str],
+    lower: Sequence[str],
+) -> None:
+    """Add a column Δm, in percent, to all rows: each seed against the mean of one variant.
+
+    Args:
+        rows: Variant, column, value of each seed.
+        against: The variant of Δm 0.
+        higher: Columns that are better when higher.
+        lower: Columns that are better when lower.
+    """
+    columns = (*higher, *lower)
+    base = {column: statistics.fmean(rows[against][column]) for column in columns}
+    for values in rows.values():
+        values["Δm %"] = [
+            delta_m(dict(zip(columns, figures, strict=True)), base, lower)
+            for figures in zip(*(values[column] for column in columns), strict=True)
+        ]
 
 
 def table(rows: dict[str, dict[str, list[float | None]]]) -> str:

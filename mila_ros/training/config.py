@@ -139,8 +139,8 @@ class TrainingConfig:
         input: What the finished model sees.
         optimizer: Of all stages.
         weighting: ``name`` (``equal``, ``uncertainty``, ``dwa`` or ``gls``), and its arguments.
-        start: Per encoder (``slow``, ``fast``, ``encoder``), a torchvision ``state_dict`` by path
-            or URL.
+        start: Per part (``slow``, ``fast``, ``encoder``, ``encoders``), a ``state_dict`` by path or
+            URL for every ResNet (torchvision's) or HRNet (its authors') in it.
         precision: ``fp32``, or ``bf16`` mixed precision.
         keyframe_every: The keyframe interval the model is validated at and made for.
         seed: Of everything random.

@@ -9,7 +9,7 @@ import re
 from ..errors import MilaError
 from .config import OBJECTIVES, OPTIMIZERS, StageConfig, TrainingConfig
 
-_ENCODERS = ("slow", "fast", "encoder")
+_ENCODERS = ("slow", "fast", "encoder", "encoders")
 
 
 def check_config(config: TrainingConfig, where: str) -> None:

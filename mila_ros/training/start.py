@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import MilaError
 from ..networks import Network, build_network
+from ..networks.hrnet import HRNet
 from ..networks.resnet import ResNet
 from ..tasks import TASKS, Task
 from .config import TrainingConfig
@@ -77,11 +78,15 @@ def load_start(network: Network, config: TrainingConfig) -> None:
         MilaError: The weights cannot be had, or are of another encoder.
     """
     for name, where in config.start.items():
-        encoder = getattr(network, name, None)
-        if not isinstance(encoder, ResNet):
-            raise MilaError(f"start names {name}, but {config.network['name']} has no such ResNet")
+        encoders = _encoders(getattr(network, name, None))
+        if not encoders:
+            raise MilaError(
+                f"start names {name}, but {config.network['name']} has no ResNet or HRNet there"
+            )
+        weights = _state_dict(where)
         try:
-            encoder.load_imagenet(_state_dict(where))
+            for encoder in encoders:
+                encoder.load_imagenet(weights)
         except (RuntimeError, AttributeError) as error:
             reason = str(error).split("\n\t")[1:2] or [str(error)]
             raise MilaError(f"{where} does not fit the encoder {name}: {reason[0]}") from error
@@ -89,6 +94,12 @@ def load_start(network: Network, config: TrainingConfig) -> None:
     for name, module in network.named_modules():
         if name.rpartition(".")[2] == "depth" and (last := _last_convolution(module)):
             nn.init.constant_(last.bias, middle)
+
+
+def _encoders(part: nn.Module | None) -> list[ResNet | HRNet]:
+    """Every encoder of published weights in a part of a network: one for each task in some."""
+    modules = part.modules() if part is not None else ()
+    return [module for module in modules if isinstance(module, ResNet | HRNet)]
 
 
 def _last_convolution(module: nn.Module) -> nn.Module | None:

@@ -17,6 +17,7 @@ import torch
 from training_bench import ENCODER, MILA, config, single_stage
 
 from mila_ros.errors import MilaError
+from mila_ros.networks.hrnet import HRNet
 from mila_ros.networks.resnet import ResNet
 from mila_ros.training.start import stage_network
 
@@ -54,6 +55,30 @@ def test_imagenet_weights(
     assert not torch.equal(network.fast.conv1.weight, weights["conv1.weight"])
 
 
+def test_every_encoder_of_a_part_has_the_weights(served: tuple[Path, str]) -> None:
+    path, _ = served
+    network = {"name": "single_task", "arguments": ENCODER}
+    wanted = config(network=network, start={"encoders": str(path)}, stages=single_stage("frames"))
+    made, _ = stage_network(wanted, 0, None)
+    weights = torch.load(path)
+    assert len(made.encoders) == 3
+    for encoder in made.encoders.values():
+        for name, value in encoder.state_dict().items():
+            assert torch.equal(value, weights[name]), name
+
+
+def test_an_hrnet_begins_with_its_authors_weights(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    weights = HRNet("hrnet18_small").state_dict()
+    torch.save(weights | {"classifier.weight": torch.zeros(3, 3)}, tmp_path / "hrnet18.pth")
+    network = {"name": "mti_net", "arguments": {"backbone": "hrnet18_small"}}
+    start = {"encoder": str(tmp_path / "hrnet18.pth")}
+    wanted = config(network=network, start=start, stages=single_stage("frames"))
+    made, _ = stage_network(wanted, 0, None)
+    for name, value in made.encoder.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+
+
 def test_depth_begins_in_mid_range() -> None:
     for network, arguments in (("mila", MILA), ("multi_task", ENCODER)):
         wanted = config(
@@ -69,7 +94,7 @@ def test_depth_begins_in_mid_range() -> None:
     [
         ({"slow": "/nowhere/x.pth"}, "the weights /nowhere/x.pth cannot be had: No such file"),
         ({"slow": "http://127.0.0.1:1/x.pth"}, "cannot be had: .*refused"),
-        ({"encoder": "x.pth"}, "start names encoder, but mila has no such ResNet"),
+        ({"encoder": "x.pth"}, "start names encoder, but mila has no ResNet or HRNet there"),
         ({"slow": "LIST"}, "cannot be had: not a state_dict"),
         ({"slow": "TEXT"}, "cannot be had: not a state_dict"),
         ({"slow": "OTHER"}, "does not fit the encoder slow: "),
