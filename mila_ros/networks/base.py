@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..tasks import TASKS, Task
 from .propagation import Source
+from .resizing import resize_bilinear
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,8 @@ class SingleFrameNetwork(Network):
 
 def at_size(logits: Mapping[str, Tensor], image: Tensor) -> dict[str, Tensor]:
     """Logits resized bilinearly to the height and width of ``image``."""
-    size = image.shape[2:]
-    return {
-        name: F.interpolate(low, size, mode="bilinear", align_corners=False)
-        for name, low in logits.items()
-    }
+    height, width = image.shape[2:]
+    return {name: resize_bilinear(low, (height, width)) for name, low in logits.items()}
 
 
 def check_source(source: Source, current: Tensor) -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import threading
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,8 +12,6 @@ import cv2
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
-from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -25,8 +22,8 @@ from mila_ros.data.frames import NO_CALIBRATION, Calibration, SourceError, Sourc
 from mila_ros.data.read_ahead import ReadAhead
 from mila_ros.ros import qos
 from mila_ros.ros.conversions import image_message
-from mila_ros.ros.distributions import leave_to_owner
 from mila_ros.ros.fixed_parameters import CAMERA_PARAMETERS, declare_fixed
+from mila_ros.ros.source_node import SourceNode
 from mila_ros.ros.spin import run_node
 
 DEFAULT_FRAME_ID = "camera_optical"
@@ -43,7 +40,7 @@ class Ready:
     info: CameraInfo
 
 
-class CameraNode(Node):
+class CameraNode(SourceNode):
     """Publishes ``image_raw`` or ``image_raw/compressed``, and ``camera_info`` with it.
 
     Two threads: one reads, decodes and builds messages a few frames ahead, one waits until each
@@ -53,7 +50,6 @@ class CameraNode(Node):
 
     def __init__(self) -> None:
         super().__init__("camera")
-        leave_to_owner(self)
         self._set = declare_fixed(self, CAMERA_PARAMETERS)
         if not self._set["source"]:
             raise SourceError(
@@ -67,20 +63,8 @@ class CameraNode(Node):
         self._is_raw = self._set["transport"] == "raw"
         self._advertise()
         self._log_source()
-        self._stop = threading.Event()
-        self._outcome: BaseException | None = None
-        self._ahead = ReadAhead(self._frames(), self._prepare, newest_only=self.source.is_live)
-        self._player = threading.Thread(target=self._run, name="player", daemon=True)
-        self._player.start()
-        # On the steady clock: a ROS clock that stands still must not keep the node from ending.
-        self.create_timer(0.05, self._end, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def destroy_node(self) -> None:
-        """Stop both threads, then take the node down."""
-        self._stop.set()
-        self._ahead.close(timeout_s=1.0)
-        self._player.join(1.0)
-        super().destroy_node()
+        ahead = ReadAhead(self._frames(), self._prepare, newest_only=self.source.is_live)
+        self._start_player(ahead, self._set["start_delay"])
 
     def _advertise(self) -> None:
         # image_transport's name for it, wherever image_raw is remapped to.
@@ -147,14 +131,6 @@ class CameraNode(Node):
         image.data = array("B", encoded)
         return image, width, height
 
-    def _run(self) -> None:
-        try:
-            if self._wait_for_subscribers() and not self._stop.wait(self._set["start_delay"]):
-                self._play()
-            self._outcome = ExternalShutdownException()
-        except BaseException as error:  # raised again by _end, in the executor
-            self._outcome = error
-
     def _wait_for_subscribers(self) -> bool:
         """Wait for the wanted number; False if the node ends before."""
         wanted, polls = self._set["wait_for_subscribers"], 0
@@ -196,11 +172,6 @@ class CameraNode(Node):
         # The calibration first: who gets the image then has it already.
         self._info_publisher.publish(ready.info)
         self._image_publisher.publish(ready.image)
-
-    def _end(self) -> None:
-        """End the node the way its player ended: out of the executor, into `run_node`."""
-        if self._outcome is not None:
-            raise self._outcome
 
 
 def camera_info(calibration: Calibration, header: Header) -> CameraInfo:

@@ -46,6 +46,7 @@ from mila_ros.ros.evaluation_scoring import (
     parse_matrix,
 )
 from mila_ros.ros.fixed_parameters import declare_fixed
+from mila_ros.ros.output_folder import make_output_folder
 from mila_ros.ros.recorder_node import header_stamp_ns
 from mila_ros.ros.spin import run_node
 from mila_ros.streaming.bundle import read_bundle
@@ -99,7 +100,7 @@ class EvaluatorNode(Node):
         self._counts = Counts(name, self._set["camera"] or UNNAMED)
         self._matcher = Matcher(round(self._set["tolerance_s"] * 1e9))
         self._folder = Path(self._set["output"]).expanduser()
-        self._make_folder()
+        make_output_folder(self._folder, "an evaluation", RESULT_FILE)
         self._events: queue.Queue[Callable[[], None] | None] = queue.Queue(BACKLOG)
         self._failure: BaseException | None = None
         self._heard_s: float | None = None
@@ -124,17 +125,6 @@ class EvaluatorNode(Node):
         settings["keyframes"] = "keyframes as the node chose them; K is the longest interval seen"
         live = {**self._counts.result(), "not_scored": dict(self._scoring.not_scored)}
         return {**self._scoring.document(settings), "live": live}
-
-    def _make_folder(self) -> None:
-        if (self._folder / RESULT_FILE).exists():
-            raise MilaError(
-                f"{self._folder} holds an evaluation already; name another folder with "
-                "--ros-args -p output:=FOLDER"
-            )
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MilaError(f"{self._folder} cannot be made: {error.strerror}") from error
 
     def _truth_classes(self, own: tuple[str, ...]) -> tuple[str, ...]:
         if self._set["truth_classes"]:

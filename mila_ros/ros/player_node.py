@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +13,6 @@ from typing import Any, NamedTuple
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
-from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -24,9 +21,9 @@ from mila_ros.data.bags import open_bag
 from mila_ros.data.frames import SourceError
 from mila_ros.data.read_ahead import ReadAhead
 from mila_ros.ros import qos
-from mila_ros.ros.distributions import leave_to_owner
 from mila_ros.ros.evaluation_parameters import PLAYER_PARAMETERS
 from mila_ros.ros.fixed_parameters import declare_fixed
+from mila_ros.ros.source_node import SourceNode
 from mila_ros.ros.spin import run_node
 
 CLOCK_PERIOD_S = 0.01
@@ -46,7 +43,7 @@ class Recorded(NamedTuple):
     data: bytes
 
 
-class PlayerNode(Node):
+class PlayerNode(SourceNode):
     """Publishes each topic of a bag as it was serialised, at the times of its recording.
 
     Publishers are reliable, which matches every subscription, and transient local where the
@@ -59,7 +56,6 @@ class PlayerNode(Node):
 
     def __init__(self) -> None:
         super().__init__("player")
-        leave_to_owner(self)
         self._set = declare_fixed(self, PLAYER_PARAMETERS)
         if not self._set["bag"]:
             raise SourceError(
@@ -73,20 +69,8 @@ class PlayerNode(Node):
         self._awaited = self._parse_awaited()
         names = ", ".join(sorted(self._bag_publishers))
         self.get_logger().info(f"Playing {self._bag} at {self._set['rate']:g} times: {names}")
-        self._stop = threading.Event()
-        self._outcome: BaseException | None = None
-        self._ahead = ReadAhead(self._messages(), lambda message: message, depth=32)
-        self._player = threading.Thread(target=self._run, name="player", daemon=True)
-        self._player.start()
-        # On the steady clock: the ROS clock is this node's own making.
-        self.create_timer(0.05, self._end, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def destroy_node(self) -> None:
-        """Stop both threads, then take the node down."""
-        self._stop.set()
-        self._ahead.close(timeout_s=1.0)
-        self._player.join(1.0)
-        super().destroy_node()
+        ahead = ReadAhead(self._messages(), lambda message: message, depth=32)
+        self._start_player(ahead, self._set["start_delay"])
 
     def _advertise(self) -> dict[str, Publisher]:
         wanted = [topic for topic in self._set["topics"] if topic]
@@ -156,14 +140,6 @@ class PlayerNode(Node):
                 for connection, at_ns, data in reader.messages(connections):
                     yield Recorded(lap, connection.topic, at_ns, bytes(data))
 
-    def _run(self) -> None:
-        try:
-            if self._wait_for_subscribers() and not self._stop.wait(self._set["start_delay"]):
-                self._play()
-            self._outcome = ExternalShutdownException()
-        except BaseException as error:  # raised again by _end, in the executor
-            self._outcome = error
-
     def _wait_for_subscribers(self) -> bool:
         """Wait for those of ``wait_for``; False if the node ends before."""
         while any(publisher.get_subscription_count() < n for publisher, n in self._awaited):
@@ -196,11 +172,6 @@ class PlayerNode(Node):
         if self._clock_publisher is not None:
             sec, nanosec = divmod(now_ns, _SECOND_NS)
             self._clock_publisher.publish(ClockMessage(clock=Time(sec=sec, nanosec=nanosec)))
-
-    def _end(self) -> None:
-        """End the node the way its player ended: out of the executor, into `run_node`."""
-        if self._outcome is not None:
-            raise self._outcome
 
 
 def message_type(name: str) -> type:

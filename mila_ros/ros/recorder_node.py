@@ -21,10 +21,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from mila_ros.data.bags import BagWriter
-from mila_ros.data.frames import SourceError
 from mila_ros.ros import qos
 from mila_ros.ros.distributions import HAS_MESSAGE_INFO, leave_to_owner
 from mila_ros.ros.fixed_parameters import RECORDER_PARAMETERS, declare_fixed
+from mila_ros.ros.output_folder import make_output_folder
 from mila_ros.ros.recording import Recording
 from mila_ros.ros.snapshots import Colors, Snapshots
 from mila_ros.ros.spin import run_node
@@ -53,9 +53,9 @@ class RecorderNode(Node):
         leave_to_owner(self)
         self._set = declare_fixed(self, RECORDER_PARAMETERS)
         self._is_raw = self._set["transport"] == "raw"
-        self._directory = Path(self._set["output"])
+        self._directory = Path(self._set["output"]).expanduser()
         colors = Colors.of_model(self._set["model"])
-        self._make_directory()
+        make_output_folder(self._directory, "a recording", BAG_FOLDER, SUMMARY_FILE)
         self._recording = Recording("image", OUTPUT_IMAGES)
         self._snapshots = Snapshots(
             self._directory, colors, self._image_type, self._set["picture_period_s"]
@@ -93,18 +93,6 @@ class RecorderNode(Node):
             "latency_ms_is": f"header stamp to {latest} of the frame's last output",
             "topics": self._names,
         }
-
-    def _make_directory(self) -> None:
-        for name in (BAG_FOLDER, SUMMARY_FILE):
-            if (self._directory / name).exists():
-                raise SourceError(
-                    f"{self._directory} holds a recording already; name another folder with "
-                    "--ros-args -p output:=FOLDER"
-                )
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SourceError(f"{self._directory} cannot be made: {error.strerror}") from error
 
     def _subscribe_all(self) -> None:
         image = self.resolve_topic_name("image_raw")

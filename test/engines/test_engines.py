@@ -5,85 +5,35 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from engine_bench import CPU, difference, images
 from helpers import make_tiny_bundle
 from torch import Tensor
 
 from mila_ros.data.clip_folder import ClipFolder
-from mila_ros.engines import ENGINES, Engine, build_engine, openvino_engine
+from mila_ros.engines import build_engine, openvino_engine
 from mila_ros.engines.base import GraphEngine
-from mila_ros.engines.export import TOLERANCE, checked
+from mila_ros.engines.export import TOLERANCE
 from mila_ros.engines.flat import FlatFunction
 from mila_ros.engines.parts import Part
-from mila_ros.errors import EngineError, MilaError
-from mila_ros.networks import Network, State
-from mila_ros.streaming import Perception, load_bundle
+from mila_ros.errors import EngineError
+from mila_ros.networks import Network
+from mila_ros.streaming import Perception
 
 ROOT = Path(__file__).resolve().parents[2]
-CPU = torch.device("cpu")
-SIZE = (32, 64)
-# keyframe, tasks; None starts afresh
-VIDEO: tuple[tuple[bool, Collection[str] | None] | None, ...] = (
-    (True, None), (False, None), (False, None), (True, None), (False, ["depth"]),
-    (False, ["depth"]), (True, None), None, (True, None), (False, None),
-)  # fmt: skip
 
 needs_openvino = pytest.mark.skipif(
     not openvino_engine.is_there(), reason="openvino is not installed: pip install openvino"
 )
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny", ("depth", "motion"))
-
-
-@pytest.fixture(scope="module")
-def network(bundle: Path) -> Network:
-    return load_bundle(bundle)[1]
-
-
-def images() -> list[Tensor]:
-    generator = torch.Generator().manual_seed(2)
-    return [torch.randn(1, 3, *SIZE, generator=generator) for _ in VIDEO]
-
-
-def difference(
-    engine: Engine, network: Network, precision: str = "fp32", device: torch.device = CPU
-) -> float:
-    """The largest relative difference of any frame's logits from eager fp32."""
-    worst = 0.0
-    state: State | None = None
-    expected_state: State | None = None
-    with torch.inference_mode():
-        for image, frame in zip(images(), VIDEO, strict=True):
-            if frame is None:
-                state = expected_state = None
-                continue
-            keyframe, tasks = frame
-            image = image.to(device)
-            expected, expected_state = network(
-                image, expected_state, keyframe=keyframe, tasks=tasks
-            )
-            logits, state = engine(
-                image, state, keyframe=keyframe, tasks=tasks, precision=precision
-            )
-            assert logits.keys() == expected.keys()
-            for task, values in expected.items():
-                error = (logits[task].float() - values).norm() / values.norm()
-                worst = max(worst, float(error))
-    return worst
 
 
 @needs_openvino
@@ -199,89 +149,6 @@ def test_eager_is_the_network_itself(network: Network) -> None:
     engine = build_engine("eager", network, CPU)
     assert difference(engine, network) == 0
     assert 0 < difference(engine, network, "bf16") < 0.05
-
-
-def test_auto_is_openvino_where_it_loads_and_eager_elsewhere(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(openvino_engine, "is_there", lambda: False)
-    engine = build_engine("auto", network, CPU)
-    assert engine.name == "eager" and engine.precisions == ("fp32", "bf16")
-    assert difference(engine, network) == 0
-    monkeypatch.undo()
-    expected = "openvino" if openvino_engine.is_there() else "eager"
-    assert build_engine("auto", network, CPU).name == expected
-
-
-class Broken(GraphEngine):
-    name = "openvino"
-
-    def compile(self, function: FlatFunction, precision: str) -> Any:
-        assert self.building == f"{function.part} at 32x64 in {precision}"
-        raise RuntimeError("no such operator\nat line 5")
-
-
-def test_auto_goes_on_with_eager_when_openvino_cannot(
-    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(openvino_engine, "is_there", lambda: True)
-    monkeypatch.setattr(openvino_engine, "OpenVinoEngine", Broken)
-    engine = build_engine("auto", network, CPU)
-    assert engine.name == "openvino"
-    assert difference(engine, network) == 0
-    assert engine.name == "eager" and engine.building is None
-    assert caplog.messages == [
-        "the engine openvino cannot run this network (encode of keyframes at 32x64 in fp32): no "
-        "such operator; choose the engine eager; the engine is eager from now on"
-    ]
-
-
-def test_a_graph_that_computes_something_else_is_refused(network: Network) -> None:
-    function = FlatFunction(network, Part("encode", False), images()[0])
-    checked(function, lambda inputs: function(*inputs), "fp32", "test")
-    with pytest.raises(EngineError, match="test computes encode of the frames between wrongly"):
-        checked(function, lambda inputs: [1.01 * t for t in function(*inputs)], "fp32", "test")
-    checked(function, lambda inputs: [1.01 * t for t in function(*inputs)], "bf16", "test")
-    assert TOLERANCE["fp32"] < 0.01 < TOLERANCE["bf16"]
-
-
-@pytest.mark.parametrize(
-    ("name", "module", "pip"),
-    [("openvino", "openvino", "openvino"),
-     ("onnxruntime", "onnxruntime", "onnxruntime onnx onnxscript")],
-)  # fmt: skip
-def test_an_engine_that_is_not_installed_is_refused_with_the_mend(
-    name: str, module: str, pip: str, network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(wanted: str) -> Any:
-        raise ModuleNotFoundError(f"No module named {wanted!r}", name=wanted)
-
-    monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(EngineError) as error:
-        build_engine(name, network, CPU)
-    assert str(error.value) == (
-        f"the engine {name} is not there: {module} is not installed; run: pip install {pip}"
-    )
-
-
-def test_wrong_names_devices_and_precisions_are_refused_in_words(
-    network: Network, bundle: Path
-) -> None:
-    with pytest.raises(EngineError, match="unknown engine 'fast'; choose one of auto, eager,"):
-        build_engine("fast", network, CPU)
-    for name in ("cuda_graphs", "tensorrt"):
-        with pytest.raises(EngineError, match=f"{name} runs on an NVIDIA GPU, not on cpu"):
-            build_engine(name, network, CPU)
-    for name in ("openvino", "onnxruntime"):
-        with pytest.raises(EngineError, match=f"{name} runs on the CPU, not on cuda"):
-            build_engine(name, network, torch.device("cuda"))
-    with pytest.raises(MilaError, match="unknown engine 'fast'"):
-        Perception.load(bundle, engine="fast")
-    with pytest.raises(MilaError, match="fp16 is not there with this engine on cpu; choose auto"):
-        Perception.load(bundle, device="cpu", precision="fp16")
-    assert set(ENGINES) == {
-        "auto", "eager", "compile", "openvino", "onnxruntime", "cuda_graphs", "tensorrt"
-    }  # fmt: skip
 
 
 class Identity(GraphEngine):

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import make_tiny_bundle
 from numpy.typing import NDArray
 
 from mila_ros import cli
@@ -25,11 +24,6 @@ from mila_ros.tasks import DEPTH, SEGMENTATION
 
 Arrays = dict[str, NDArray[np.float32]]
 KEYFRAMES = (True, False, False, True, True, False)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny", ("depth", "motion"))
 
 
 def onnxruntime_session(path: Path) -> Callable[[Arrays], Arrays]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from helpers import make_tiny_bundle
 from torch import Tensor
 
 from mila_ros.engines import Engine, GraphEngine
@@ -18,7 +17,6 @@ from mila_ros.engines.eager import EagerEngine
 from mila_ros.engines.flat import FlatFunction
 from mila_ros.errors import EngineError
 from mila_ros.networks import Network
-from mila_ros.streaming import load_bundle
 
 CPU = torch.device("cpu")
 
@@ -54,12 +52,6 @@ class Auto(AutoEngine):
     def __init__(self, network: Network, device: torch.device) -> None:
         super().__init__(network, device)
         self._use(Refusing(network, device))
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
-    folder = tmp_path_factory.mktemp("bundle") / "tiny"
-    return load_bundle(make_tiny_bundle(folder, ("depth", "motion")))[1]
 
 
 @pytest.mark.parametrize("kind", [EagerEngine, Graphs, Auto])

@@ -12,6 +12,8 @@ import pytest
 import torch
 from helpers import make_tiny_bundle
 
+from mila_ros.streaming import Perception
+
 
 @pytest.fixture(autouse=True, scope="package")
 def one_thread() -> Iterator[None]:
@@ -32,3 +34,14 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def damaged(original: Path, tmp_path: Path) -> Path:
     """A copy to be damaged."""
     return Path(shutil.copytree(original, tmp_path / "tiny"))
+
+
+@pytest.fixture
+def perception(original: Path) -> Perception:
+    return Perception.load(original, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def two_tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of depth and motion alone: what concurrent keyframes are shown with."""
+    return make_tiny_bundle(tmp_path_factory.mktemp("bundle") / "two", ["depth", "motion"])
