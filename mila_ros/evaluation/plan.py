@@ -35,9 +35,14 @@ class Plan:
         """Frames at the start of a video that are not scored."""
         return max(self.keyframe_every) - 1 + self.keyframe_lag if self.offsets == "all" else 0
 
-    def phases(self, interval: int, stills: bool) -> range:
-        """Frame of the first keyframe after the start, for each stream of an interval."""
-        return range(interval if self.offsets == "all" and not stills else 1)
+    def phases(self, interval: int, alike: bool) -> range:
+        """Frame of the first keyframe after the start, for each stream of an interval.
+
+        Args:
+            interval: K.
+            alike: Of stills, or with a network that has only keyframes: one stream says it all.
+        """
+        return range(interval if self.offsets == "all" and not alike else 1)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Player:
         threads: int = 0,
     ) -> None:
         self.plan = plan
+        self._has_only_keyframes = network.slow_only
         self.perception = Perception(
             bundle,
             network,
@@ -114,10 +115,11 @@ class Player:
         The streams of a frame are to be consumed before the next. Stills that are not among the
         indices are left out: nothing follows from them.
         """
+        alike = source.stills or self._has_only_keyframes
         streams = [
             (interval, phase)
             for interval in self.plan.keyframe_every
-            for phase in self.plan.phases(interval, source.stills)
+            for phase in self.plan.phases(interval, alike)
         ]
         chosen = streams if only is None else [only]
         self.perception.reset(cause=ResetCause.RELOADED)
