@@ -49,16 +49,19 @@ def publish(name: str, width: int, height: int, rate_hz: float) -> None:
     image.data.frombytes(np.kron(noise, np.ones((8, 8, 1), np.uint8)).tobytes())
     stamps: list[int] = []
     due = time.monotonic()
-    while os.getppid() != 1:
-        due = max(due + 1 / rate_hz, time.monotonic() - 1 / rate_hz)
-        time.sleep(max(0.0, due - time.monotonic()))
-        stamp_ns = time.time_ns()
-        image.header.stamp.sec, image.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
-        topic.publish(image)
-        stamps.append(stamp_ns)
-        if len(stamps) >= rate_hz:
-            print(json.dumps(stamps), flush=True)
-            stamps.clear()
+    try:
+        while os.getppid() != 1:
+            due = max(due + 1 / rate_hz, time.monotonic() - 1 / rate_hz)
+            time.sleep(max(0.0, due - time.monotonic()))
+            stamp_ns = time.time_ns()
+            image.header.stamp.sec, image.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+            topic.publish(image)
+            stamps.append(stamp_ns)
+            if len(stamps) >= rate_hz:
+                print(json.dumps(stamps), flush=True)
+                stamps.clear()
+    finally:
+        print(json.dumps(stamps), flush=True)
 
 
 class Process:
