@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train variants of one configuration the same way, measure them the same way, make a table.
 
-``python benchmarks/training_table.py config/experiments/table3.yaml --clips TRAIN --test TEST
---work WORK --json benchmarks/results/table3.json``
+``python benchmarks/training_table.py config/experiments/ablation.yaml --clips TRAIN --test TEST
+--work WORK --json benchmarks/results/ablation.json``
 
 An experiment is a YAML file: ``base`` (a training configuration, beside it), ``set`` (what differs
 in all variants), ``variants`` (name: what differs), ``seeds``, ``evaluate`` (options of ``mila
