@@ -147,19 +147,17 @@ class Branch(nn.Module):
         return Source(value, embedding, self.correspondence.patches(image))
 
     def receive(self, current: Source, sources: Sequence[Source]) -> list[Tensor]:
-        """What each source propagates to the current frame, [B, channels, h, w] each.
-
-        Then what correspondence with each of them shows, where this branch looks at it.
-        """
+        """What each source propagates to the current frame, [B, channels, h, w] each."""
         if self.propagation is None:
             return []
-        received = [self.propagation(current, source) for source in sources]
-        if self.correspondence is not None:
-            size = current.value.shape[2:]
-            received += [
-                self.correspondence(current.patches, source.patches, size) for source in sources
-            ]
-        return received
+        return [self.propagation(current, source) for source in sources]
+
+    def compare(self, current: Source, sources: Sequence[Source]) -> list[Tensor]:
+        """What correspondence with each source shows, where this branch looks at it."""
+        if self.correspondence is None:
+            return []
+        size = current.value.shape[2:]
+        return [self.correspondence(current.patches, source.patches, size) for source in sources]
 
     def carry(self, current: Source, source: Source, received: Tensor) -> Source:
         """What is kept of a source for the frames after the current one."""
@@ -167,15 +165,21 @@ class Branch(nn.Module):
             return source
         return self.propagation.carry(current, source, received)
 
-    def join(self, current: Source, received: Sequence[Tensor], keyframe: bool) -> Tensor:
-        """Current features with what was received: [B, decoder_channels[0], h, w]."""
+    def fuse(self, current: Source, sources: Sequence[Source], keyframe: bool) -> Tensor:
+        """Receive from the sources, compare with them, and join."""
+        return self.join(
+            current, self.receive(current, sources), self.compare(current, sources), keyframe
+        )
+
+    def join(
+        self,
+        current: Source,
+        received: Sequence[Tensor],
+        compared: Sequence[Tensor],
+        keyframe: bool,
+    ) -> Tensor:
+        """Current features with what was received and seen: [B, decoder_channels[0], h, w]."""
         merge = self.merge_key if keyframe else self.merge_nonkey
         fuse = self.fuse_key if keyframe else self.fuse_nonkey
-        count = len(received) if self.correspondence is None else len(received) // 2
-        merged = merge([current.value, *received[:count]])
-        others = received[count:]
-        return fuse(torch.cat([merged, *others], dim=1) if others else merged)
-
-    def fuse(self, current: Source, sources: Sequence[Source], keyframe: bool) -> Tensor:
-        """Receive from the sources and join."""
-        return self.join(current, self.receive(current, sources), keyframe)
+        merged = merge([current.value, *received])
+        return fuse(torch.cat([merged, *compared], dim=1) if compared else merged)

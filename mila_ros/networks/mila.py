@@ -170,7 +170,8 @@ class MILA(Network):
             current = frame[name] = branch.source(features, image)
             sources = self._sources(name, current, state, keyframe)
             received = branch.receive(current, sources)
-            fused = branch.join(current, received, keyframe)
+            compared = branch.compare(current, sources)
+            fused = branch.join(current, received, compared, keyframe)
             logits |= {task: branch.heads[task](fused, detail) for task in heads}
             if name in older:
                 outliving[name] = older[name]
