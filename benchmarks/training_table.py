@@ -142,6 +142,8 @@ class Experiment:
 
 def _at(document: Any, path: str) -> float | None:
     for key in path.split(" "):
+        if key.startswith("keyframe_every") and key not in document:
+            key = "keyframe_every_1"  # of a network that has only keyframes
         document = document[key]
     return None if document is None else float(document)
 

@@ -154,10 +154,15 @@ def _plan(
     metric = bundle.depth is None or bundle.depth.metric
     scheme = Scheme(predicted, fine, coarser, arguments.max_depth, metric)
     intervals = tuple(dict.fromkeys(arguments.keyframe_every or [bundle.keyframe_every]))
-    # Every frame of such a network is a keyframe, whatever is asked for.
-    intervals = (1,) if network.slow_only else intervals
-    lag = 0 if network.slow_only else arguments.keyframe_lag
-    plan = Plan(scheme, intervals, arguments.offsets, arguments.static_scene, lag)
+    lag, least_lead = arguments.keyframe_lag, 0
+    if network.slow_only:
+        # Every frame of it is a keyframe, whatever is asked for; those that are scored are the
+        # same as of a network that has others too, where videos are long enough for that.
+        wanted = max(intervals) - 1 + lag
+        if all(len(source) > wanted or source.stills for source in sources):
+            least_lead = wanted
+        intervals, lag = (1,), 0
+    plan = Plan(scheme, intervals, arguments.offsets, arguments.static_scene, lag, least_lead)
     for source in sources:
         if len(source) <= plan.lead and not source.stills:
             raise MilaError(

@@ -22,6 +22,8 @@ class Plan:
         static_scene: Where motion is not labelled, nothing moves.
         keyframe_lag: Frames after which what the slow network makes of a keyframe is there, which
             runs beside the frames then; 0 for blocking keyframes.
+        least_lead: Frames that are left out at the start at least, though this network does not
+            need them: others that it is compared with do.
     """
 
     scheme: Scheme
@@ -29,20 +31,18 @@ class Plan:
     offsets: str = "all"
     static_scene: bool = False
     keyframe_lag: int = 0
+    least_lead: int = 0
 
     @property
     def lead(self) -> int:
         """Frames at the start of a video that are not scored."""
-        return max(self.keyframe_every) - 1 + self.keyframe_lag if self.offsets == "all" else 0
+        if self.offsets != "all":
+            return 0
+        return max(max(self.keyframe_every) - 1 + self.keyframe_lag, self.least_lead)
 
-    def phases(self, interval: int, alike: bool) -> range:
-        """Frame of the first keyframe after the start, for each stream of an interval.
-
-        Args:
-            interval: K.
-            alike: Of stills, or with a network that has only keyframes: one stream says it all.
-        """
-        return range(interval if self.offsets == "all" and not alike else 1)
+    def phases(self, interval: int, stills: bool) -> range:
+        """Frame of the first keyframe after the start, for each stream of an interval."""
+        return range(interval if self.offsets == "all" and not stills else 1)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,6 @@ class Player:
         threads: int = 0,
     ) -> None:
         self.plan = plan
-        self._has_only_keyframes = network.slow_only
         self.perception = Perception(
             bundle,
             network,
@@ -115,11 +114,10 @@ class Player:
         The streams of a frame are to be consumed before the next. Stills that are not among the
         indices are left out: nothing follows from them.
         """
-        alike = source.stills or self._has_only_keyframes
         streams = [
             (interval, phase)
             for interval in self.plan.keyframe_every
-            for phase in self.plan.phases(interval, alike)
+            for phase in self.plan.phases(interval, source.stills)
         ]
         chosen = streams if only is None else [only]
         self.perception.reset(cause=ResetCause.RELOADED)

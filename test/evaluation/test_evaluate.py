@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from evaluation_bench import CLASSES, FOCAL_PX, evaluate, make_clip
 from helpers import make_tiny_bundle
+from network_bundles import write_network_bundle
 
 from mila_ros.data.clip_folder import ClipFolder
 from mila_ros.errors import MilaError
@@ -128,6 +129,18 @@ def test_a_lag_shifts_the_ages(bundle, clips):
     played = player.play(ClipSource(ClipFolder.open(clips / "a")))
     seen = Counter((scored.index, scored.age) for scored in played.frames[3])
     assert seen == {(index, age): 1 for index in (3, 4) for age in (1, 2, 3)}
+
+
+@pytest.mark.parametrize(("interval", "frames"), [(3, 3 + 2), (5, 5 + 4)])
+def test_a_network_of_keyframes_only_is_measured_on_the_same_frames(
+    clips, tmp_path, interval, frames
+):
+    """Where a clip is too short for that, on all: 4 frames have none with 4 before it."""
+    model = write_network_bundle(tmp_path / "model", "multi_task", ["depth", "motion"])
+    words = ("--model", model, "--clips", clips, "--keyframe-every", interval)
+    result = evaluate(*words, "--json", tmp_path / "out.json")["results"]
+    assert list(result) == ["keyframe_every_1"]
+    assert result["keyframe_every_1"]["all"]["frames"] == frames
 
 
 def test_one_pass_has_its_keyframes_where_the_camera_would(bundle, clips, tmp_path):
