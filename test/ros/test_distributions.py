@@ -158,7 +158,16 @@ def test_a_node_is_left_to_who_made_it() -> None:
     distributions.leave_to_owner(SimpleNamespace(context=object()))  # up to Jazzy it knows none
 
 
-@pytest.mark.parametrize("module", ["camera", "player", "recorder", "evaluator"])
-def test_every_node_is_left_to_who_made_it(module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("source", "name"), ("recorder", '"recorder"'), ("evaluator", '"evaluator"')],
+)
+def test_every_node_is_left_to_who_made_it(module: str, name: str) -> None:
     source = (PACKAGE / "ros" / f"{module}_node.py").read_text(encoding="utf-8")
-    assert f'super().__init__("{module}")\n        leave_to_owner(self)\n' in source
+    assert f"super().__init__({name})\n        leave_to_owner(self)\n" in source
+
+
+@pytest.mark.parametrize("module", ["camera", "player"])
+def test_nodes_that_play_a_source_are_made_alike(module: str) -> None:
+    source = (PACKAGE / "ros" / f"{module}_node.py").read_text(encoding="utf-8")
+    assert "(SourceNode):\n" in source and f'super().__init__("{module}")\n' in source
