@@ -216,12 +216,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     cameras: list[Process] = []
     rclpy.init()
     ros = rclpy.create_node("load")
+    executor = SingleThreadedExecutor()
+    executor.add_node(ros)
+    spin = threading.Thread(target=executor.spin, daemon=True)
     try:
         state = Run(arguments, node, names)
         state.subscribe(ros)
-        executor = SingleThreadedExecutor()
-        executor.add_node(ros)
-        spin = threading.Thread(target=executor.spin, daemon=True)
         spin.start()
         end = time.monotonic() + LOADING_S
         while "model" not in state.latest.get("mila: model", {}):
@@ -247,6 +247,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         for process in (*cameras, node):
             if process.child.poll() is None:
                 process.end()
+        executor.shutdown(timeout_sec=5.0)
+        if spin.is_alive():
+            spin.join(5.0)  # a context that goes while a thread spins in it aborts the process
         rclpy.try_shutdown()
 
 
