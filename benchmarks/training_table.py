@@ -5,14 +5,15 @@
 ``python benchmarks/training_table.py config/experiments/ablation.yaml --clips TRAIN --test TEST
 --work WORK --json benchmarks/results/ablation.json``
 
-An experiment is a YAML file: ``base`` (a training configuration, beside it), ``set`` (what differs
-in all variants), ``variants`` (name: what differs), ``seeds``, ``evaluate`` (options of ``mila
-evaluate``), ``columns`` (title: path in its JSON). ``more_seeds`` are of some variants only
-(seed: their names). ``shared`` names how many first stages all
-variants of a seed have in common: they are trained once. ``encoders_of`` names a bundle of MILA,
-whose encoders then go by the names ``slow`` and ``fast`` in any ``start``. ``delta_m`` adds the
-mean relative gain in ``columns`` over the variant ``against``. Every training and every result is
-kept in WORK, so that the script can be stopped and run again.
+An experiment is a YAML file: ``base`` (a training configuration, beside it), ``set`` (what
+differs in all variants), ``variants`` (name: what differs), ``seeds``, ``evaluate`` (options of
+``mila evaluate``), ``columns`` (title: path in its JSON). ``more_seeds`` are of some variants
+only (seed: their names). ``shared`` names how many first stages all variants of a seed have in
+common: they are trained once. ``encoders_of`` names a bundle of MILA, whose encoders then go by
+the names ``slow`` and ``fast`` in any ``start``. ``delta_m`` adds the mean relative gain over the
+variant ``against`` in the columns ``higher`` and ``lower``. A network that has only keyframes has
+one figure for every interval. Every training and every result is kept in WORK, so that the script
+can be stopped and run again.
 """
 
 from __future__ import annotations

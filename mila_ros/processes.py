@@ -69,7 +69,7 @@ def worker_processes(
             "a worker process was killed, perhaps for want of memory; run it again with fewer "
             "--jobs"
         ) from error
-    except Exception:
+    except Exception:  # of the block: its work ends as it is, and the error goes on
         raise
     except BaseException:  # KeyboardInterrupt, or the end of a generator that holds the block
         ours.close()

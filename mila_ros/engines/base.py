@@ -82,7 +82,7 @@ class Engine(ABC):
             EngineError: As a call.
         """
 
-    def keep_only(self, precision: str) -> None:  # noqa: B027
+    def keep_only(self, precision: str) -> None:  # noqa: B027 (eager compiles nothing)
         """Free what was compiled for other number formats."""
 
 

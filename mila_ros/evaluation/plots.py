@@ -27,7 +27,7 @@ _OVER_AGE = {
 def check_matplotlib() -> None:
     """Raise a MilaError unless plots can be drawn."""
     try:
-        import matplotlib.figure  # noqa: F401
+        import matplotlib.figure  # noqa: F401  (whether it is there)
     except ImportError as error:
         raise MilaError(
             "the plots of --report are drawn by matplotlib, which is not installed; "

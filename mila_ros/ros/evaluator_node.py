@@ -202,7 +202,10 @@ class EvaluatorNode(Node):
                 )
             return
         kind = importlib.import_module("tf2_msgs.msg").TFMessage
-        add = lambda message: self._put(partial(self._transforms.add, message.transforms))  # noqa: E731
+
+        def add(message: Any) -> None:
+            self._put(partial(self._transforms.add, message.transforms))
+
         self.create_subscription(kind, TF_STATIC, add, qos.latched_qos(depth=100))
 
     def _put(self, event: Callable[[], None]) -> None:

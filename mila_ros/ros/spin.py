@@ -127,7 +127,7 @@ def _signals(stop: threading.Event, grace_s: float) -> Iterator[list[Callable[[]
     watcher.start()
     try:
         yield callbacks
-    except BaseException:
+    except BaseException:  # it goes on, and the watcher is not to end the process before it
         ended.set()
         raise
     finally:

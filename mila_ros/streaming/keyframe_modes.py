@@ -46,7 +46,7 @@ class KeyframeMode(ABC):
             state: What the frame before left; None at the start of a stream, which is due.
         """
 
-    def tick(self, camera: str) -> None:  # noqa: B027
+    def tick(self, camera: str) -> None:  # noqa: B027 (only a lane counts frames)
         """A frame of the camera has come; called before its turn is decided."""
 
     def close(self, timeout_s: float) -> bool:

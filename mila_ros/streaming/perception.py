@@ -185,7 +185,7 @@ class Perception(Cameras):
         turn, state = self._take_turn(camera, stream, stamp_ns, time_ns, wanted)
         try:
             maps, answer, evidence, timings_ms = self._compute(rgb, turn, state, focal_px)
-        except BaseException:
+        except BaseException:  # whatever it was, the stream's state is half a frame's
             self._fail(stream)
             raise
         failure = self._finish(turn, answer, evidence)

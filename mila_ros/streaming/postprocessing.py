@@ -102,8 +102,8 @@ def decode_segmentation(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, 
 def _winners(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Class ids and confidence, uint8 [h, w], from logits [channels, h, w]."""
     channels = len(logits)
-    if logits.stride(0) == 1:
-        logits = logits.contiguous()  # a reduction along neighbours of few is slow on a CPU
+    if logits.device.type == HOST and logits.stride(0) == 1:
+        logits = logits.contiguous()  # a CPU is slow to reduce along a short innermost dimension
     # Beside the best, whose exponential is 1 and alone is not rounded down to 0: a softmax along
     # the first dimension and an argmax take twice as long on a CPU.
     relative = (logits - logits.amax(0)).exp_()

@@ -99,7 +99,7 @@ def test_the_cards_accuracy_for_the_interval_is_in_the_row() -> None:
 
 def test_accuracy_is_drawn_against_time(tmp_path: Path) -> None:
     """The script that draws it, with two models in two engines and a network without accuracy."""
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="matplotlib draws the plots; pip install matplotlib")
     row = {"keyframe_every": 5, "precision": "fp32", "accuracy": {"segmentation/miou": 0.5}}
     rows = [
         {**row, "model": model, "engine": engine, "ms": {"all": {"mean": ms}}}
@@ -193,7 +193,7 @@ def test_the_last_setting_changes_first() -> None:
 
 
 def test_a_plot_is_drawn(tmp_path: Path, report: dict[str, Any]) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="matplotlib draws the plots; pip install matplotlib")
     from mila_ros.benchmark.plot import draw
 
     rows = report["rows"]

@@ -129,7 +129,7 @@ def test_a_compiled_network_agrees(network: Network) -> None:
 
 def test_onnxruntime_agrees(network: Network) -> None:
     for name in ("onnxruntime", "onnx", "onnxscript"):
-        pytest.importorskip(name)
+        pytest.importorskip(name, reason=f"an engine needs it; pip install {name}")
     assert difference(build_engine("onnxruntime", network, CPU), network) < TOLERANCE["fp32"]
 
 
@@ -137,7 +137,7 @@ def test_onnxruntime_agrees(network: Network) -> None:
 @pytest.mark.parametrize("name", ["cuda_graphs", "tensorrt", "compile"])
 def test_gpu_engines_agree(network: Network, name: str) -> None:
     if name == "tensorrt":
-        pytest.importorskip("tensorrt")
+        pytest.importorskip("tensorrt", reason="TensorRT is there on NVIDIA's machines only")
     device = torch.device("cuda")
     on_gpu = copy.deepcopy(network).to(device)
     engine = build_engine(name, on_gpu, device)

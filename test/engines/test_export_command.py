@@ -27,7 +27,9 @@ KEYFRAMES = (True, False, False, True, True, False)
 
 
 def onnxruntime_session(path: Path) -> Callable[[Arrays], Arrays]:
-    module = pytest.importorskip("onnxruntime")
+    module = pytest.importorskip(
+        "onnxruntime", reason="an engine of one's choice; pip install onnxruntime"
+    )
     session = module.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [port.name for port in session.get_outputs()]
     return lambda inputs: dict(zip(names, session.run(None, inputs), strict=True))
@@ -58,7 +60,7 @@ def test_the_files_and_their_description_run_a_video(
         pytest.skip("openvino is not installed")
     if format_ == "onnx":
         for name in ("onnx", "onnxscript", "onnxruntime"):
-            pytest.importorskip(name)
+            pytest.importorskip(name, reason=f"an engine needs it; pip install {name}")
     out = tmp_path / "new" / "folder"
     words = ["export", "--model", bundle, "--format", format_, "--out", out]
     words += ["--tasks", "depth", "--size", "48x32"]

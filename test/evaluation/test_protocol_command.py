@@ -138,7 +138,7 @@ def test_milas_protocol_on_cityscapes(cityscapes, mila, tmp_path, capsys) -> Non
 
 
 def test_a_report_has_the_papers_rows(cityscapes, mila, tmp_path) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="matplotlib draws the plots; pip install matplotlib")
     words = ("--model", mila, "--protocol", "mila-cityscapes", "--data", cityscapes)
     result = evaluate(*words, "--json", tmp_path / "r", "--report", tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()

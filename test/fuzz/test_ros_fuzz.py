@@ -48,7 +48,7 @@ def make_node(ros: ModuleType) -> Iterator[Callable[[dict[str, Any]], Any]]:
         node = Node("fuzzed", parameter_overrides=overrides, start_parameter_services=False)
         try:
             parameters.declare(node)
-        except BaseException:
+        except BaseException:  # a refusal, or a fault to be found: either goes on, without the node
             node.destroy_node()
             raise
         node.add_on_set_parameters_callback(lambda changes: judge(node, changes))

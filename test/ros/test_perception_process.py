@@ -104,7 +104,10 @@ class Client:
         request = ChangeState.Request()
         request.transition.id = transition
         self.call(ChangeState, "/mila/change_state", request, lambda _: True)
-        is_there = lambda response: response.current_state.label == state  # noqa: E731
+
+        def is_there(response) -> bool:
+            return response.current_state.label == state
+
         self.call(GetState, "/mila/get_state", GetState.Request(), is_there)
 
     def close(self) -> None:
@@ -205,7 +208,10 @@ def test_a_lifecycle_manager_can_mend_and_bring_it_up(start, client: Client, tin
     reach(1, "unconfigured")
     parameter = Parameter("model", value=str(tiny_model)).to_parameter_msg()
     request = SetParameters.Request(parameters=[parameter])
-    succeeded = lambda response: response.results[0].successful  # noqa: E731
+
+    def succeeded(response) -> bool:
+        return response.results[0].successful
+
     client.call(SetParameters, "/mila/set_parameters", request, succeeded)
     reach(1, "inactive")
     reach(3, "active")
