@@ -12,14 +12,14 @@ its curve (linear between the Ns); ``saved`` is the share of keyframes that adap
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from report import write_report
+
 from mila_ros.data.clip_folder import ClipFolder, is_clip_folder
-from mila_ros.environment import machine, versions
 from mila_ros.evaluation.clips import evaluate_clips
 from mila_ros.streaming import Adaptive, EveryN, KeyframePolicy, Perception
 
@@ -102,18 +102,15 @@ def main() -> None:
         row = {"threshold": threshold, **play(perception, clips, Adaptive(threshold, math.inf))}
         rows.append(row | {"saved": saved(row, curve)})
         print(rows[-1], flush=True)
-    if arguments.json:
-        report = {
-            "machine": machine(),
-            "versions": versions(),
-            "model": arguments.model,
-            "engine": arguments.engine,
-            "precision": perception.precision,
-            "clips": [clip.path.name for clip in clips],
-            "every": curve,
-            "adaptive": rows,
-        }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    figures = {
+        "model": arguments.model,
+        "engine": arguments.engine,
+        "precision": perception.precision,
+        "clips": [clip.path.name for clip in clips],
+        "every": curve,
+        "adaptive": rows,
+    }
+    write_report(arguments.json, figures)
 
 
 if __name__ == "__main__":

@@ -12,17 +12,16 @@ single frames over that of the batch.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from pathlib import Path
 
 import torch
+from report import write_report
 from torch import Tensor
 
 from mila_ros.engines import build_engine
 from mila_ros.engines.base import Engine
-from mila_ros.environment import machine, versions
 from mila_ros.streaming import load_bundle
 
 
@@ -77,16 +76,13 @@ def main() -> None:
                 "speedup": round(statistics.median(one / all_ for one, all_ in pairs), 4),
             })  # fmt: skip
             print(rows[-1], flush=True)
-    if arguments.json:
-        document = {
-            "machine": machine(),
-            "versions": versions(),
-            "model": arguments.model,
-            "threads": torch.get_num_threads(),
-            "rounds": arguments.rounds,
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    figures = {
+        "model": arguments.model,
+        "threads": torch.get_num_threads(),
+        "rounds": arguments.rounds,
+        "rows": rows,
+    }
+    write_report(arguments.json, figures)
 
 
 if __name__ == "__main__":

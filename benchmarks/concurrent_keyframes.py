@@ -13,7 +13,6 @@ by round; a figure is the median of the rounds.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -23,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from report import write_report
 
 from mila_ros.benchmark.measure import percentiles
-from mila_ros.environment import machine, versions
 from mila_ros.streaming import EveryN, Perception
 
 MODES = ("blocking", "concurrent")
@@ -153,24 +152,21 @@ def main() -> None:
     for row in rows:
         print(row)
     perception = sides[0].perception
-    if arguments.json:
-        report = {
-            "machine": machine(),
-            "versions": versions(),
-            "load_average": {"before": round(load, 2), "after": round(os.getloadavg()[0], 2)},
-            "model": perception.bundle.name,
-            "device": str(perception.device),
-            "engine": perception.engine.name,
-            "precision": perception.precision,
-            "threads": torch.get_num_threads(),
-            "keyframe_threads": arguments.keyframe_threads or max(torch.get_num_threads() // 2, 1),
-            "keyframe_every": arguments.keyframe_every,
-            "share_of_peak": arguments.share,
-            "rounds": arguments.rounds,
-            "frames": arguments.frames,
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    figures = {
+        "load_average": {"before": round(load, 2), "after": round(os.getloadavg()[0], 2)},
+        "model": perception.bundle.name,
+        "device": str(perception.device),
+        "engine": perception.engine.name,
+        "precision": perception.precision,
+        "threads": torch.get_num_threads(),
+        "keyframe_threads": arguments.keyframe_threads or max(torch.get_num_threads() // 2, 1),
+        "keyframe_every": arguments.keyframe_every,
+        "share_of_peak": arguments.share,
+        "rounds": arguments.rounds,
+        "frames": arguments.frames,
+        "rows": rows,
+    }
+    write_report(arguments.json, figures)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ import statistics
 from pathlib import Path
 
 from message_path import STAGES, MessagePath
+from report import write_report
 
 from mila_ros.arguments import count, size
-from mila_ros.environment import machine, versions
 from mila_ros.streaming import Perception
 
 
@@ -69,16 +69,13 @@ def main() -> None:
             "median_ms": {s: round(v, 3) for s, v in median.items()},
         })  # fmt: skip
         print(json.dumps(rows[-1], indent=1))
-    if arguments.json:
-        document = {
-            "machine": machine(),
-            "versions": versions(),
-            "model": arguments.model,
-            "image_size": list(arguments.size),
-            "threads": arguments.threads,
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    figures = {
+        "model": arguments.model,
+        "image_size": list(arguments.size),
+        "threads": arguments.threads,
+        "rows": rows,
+    }
+    write_report(arguments.json, figures)
 
 
 if __name__ == "__main__":

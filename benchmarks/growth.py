@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mila_ros.environment import machine, versions
+from report import write_report
 
 CAMERAS = (1, 2, 4, 8)
 SIZES = ("512x256", "1024x512", "1536x768", "2048x1024")
@@ -78,15 +78,12 @@ def main() -> None:
             larger = pixels / (first["width"] * first["height"])
             rows[-1]["per_pixel"] = round(slower / larger, 3)
         print(rows[-1], flush=True)
-    if arguments.json:
-        document = {
-            "machine": machine(),
-            "versions": versions(),
-            "what": arguments.network or arguments.model,
-            "rounds": arguments.rounds,
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    figures = {
+        "what": arguments.network or arguments.model,
+        "rounds": arguments.rounds,
+        "rows": rows,
+    }
+    write_report(arguments.json, figures)
 
 
 if __name__ == "__main__":

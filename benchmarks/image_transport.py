@@ -21,8 +21,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from report import write_report
 
-from mila_ros.environment import machine
 from mila_ros.paths import share_directory
 
 GREYS = 30
@@ -110,10 +110,9 @@ def main() -> None:
     os.environ.setdefault(PROFILES, str(share_directory() / "config/fastdds.xml"))
     width, height = (int(side) for side in arguments.size.split("x"))
     result = measure(width, height, arguments.rate, arguments.count)
-    report = {"machine": machine(), "profiles": Path(os.environ[PROFILES]).name, **result}
-    print(json.dumps(report, indent=1))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+    figures = {"profiles": Path(os.environ[PROFILES]).name, **result}
+    print(json.dumps(figures, indent=1))
+    write_report(arguments.json, figures)
 
 
 if __name__ == "__main__":

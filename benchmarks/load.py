@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 from load_figures import CameraLog, camera_figures, memory_figures, percentiles, verdicts
+from report import write_report
 
-from mila_ros.environment import machine
 from mila_ros.paths import share_directory
 
 PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
@@ -104,7 +104,7 @@ class Run:
         from sensor_msgs.msg import Image
         from std_msgs.msg import Float64
 
-        from mila_ros.ros.recorder_node import header_stamp_ns
+        from mila_ros.ros.stamps import header_stamp_ns
 
         profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         for name, log in self.logs.items():
@@ -166,7 +166,6 @@ class Run:
         every = [log for log in self.logs.values() if log.answers]
         latencies = [(at - stamp) * 1e-6 for log in every for stamp, at in log.answers]
         return {
-            "machine": machine(),
             "load_average": os.getloadavg(),
             "is_complete": is_complete,
             "minutes": round(minutes, 2),
@@ -182,15 +181,6 @@ class Run:
             "cameras": cameras,
             "node_processing": self.latest.get("mila: processing", {}),
         }
-
-
-def write(path: Path | None, report: dict[str, Any]) -> None:
-    """Put the report in place as a whole."""
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(report, indent=1) + "\n")
-        partial.replace(path)
 
 
 def start_node(arguments: argparse.Namespace, names: list[str]) -> Process:
@@ -274,7 +264,7 @@ def watch(state: Run, arguments: argparse.Namespace) -> None:
             )
         if state.minutes >= next_report:
             next_report += 1.0
-            write(arguments.json, state.report(is_complete=False))
+            write_report(arguments.json, state.report(is_complete=False))
 
 
 def main() -> None:
@@ -305,7 +295,7 @@ def main() -> None:
             pass
         return
     report = run(arguments)
-    write(arguments.json, report)
+    write_report(arguments.json, report)
     print(json.dumps(report, indent=1))
     broken = [name for name, verdict in report["verdicts"].items() if verdict.startswith("BROKEN")]
     raise SystemExit(1 if broken else 0)

@@ -15,7 +15,6 @@ cache from the call before.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -24,9 +23,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from report import write_report
 from torch import Tensor
 
-from mila_ros.environment import machine
 from mila_ros.networks.local_attention import (
     inter_frame_local_attention,
     local_attention_backend,
@@ -163,17 +162,14 @@ def main() -> None:
                     }
                     rows.append(row)
                     print(row, flush=True)
-    if arguments.json:
-        report = {
-            "machine": machine(),
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "torch": torch.__version__,
-            "repeat": arguments.repeat,
-            "sets": arguments.sets,
-            "load_average": {"before": round(load, 2), "after": round(os.getloadavg()[0], 2)},
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+    figures = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "repeat": arguments.repeat,
+        "sets": arguments.sets,
+        "load_average": {"before": round(load, 2), "after": round(os.getloadavg()[0], 2)},
+        "rows": rows,
+    }
+    write_report(arguments.json, figures)
 
 
 if __name__ == "__main__":

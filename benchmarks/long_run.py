@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 from message_path import MessagePath
+from report import write_report
 
 from mila_ros.arguments import positive, size
-from mila_ros.environment import machine, versions
 from mila_ros.streaming import Perception
 
 MOST_MIB_IN_TEN_MINUTES = 1.0
@@ -86,9 +86,7 @@ def main() -> int:
     )
     minutes = [s["minutes"] for s in samples]
     grown = slope(minutes, [s["resident_mib"] for s in samples]) if len(samples) > 1 else 0.0
-    document = {
-        "machine": machine(),
-        "versions": versions(),
+    figures = {
         "model": arguments.model,
         "engine": perception.engine.name,
         "precision": perception.precision,
@@ -100,9 +98,8 @@ def main() -> int:
         "latency_last_over_first_fifth": round(last / first, 4),
         "samples": samples,
     }
-    print(json.dumps({k: v for k, v in document.items() if k != "samples"}, indent=1))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps({k: v for k, v in figures.items() if k != "samples"}, indent=1))
+    write_report(arguments.json, figures)
     return int(grown >= MOST_MIB_IN_TEN_MINUTES or last / first > MOST_DRIFT)
 
 

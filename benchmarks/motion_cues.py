@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from report import write_report
 from tqdm import tqdm
 
 from mila_ros.data.clip_folder import ClipFolder
-from mila_ros.environment import machine, versions
 from mila_ros.streaming import Perception
 from mila_ros.training.clips import find_clips
 
@@ -75,16 +75,13 @@ def main() -> None:
     clips = [ClipFolder.open(path) for path in find_clips(arguments.clips)]
     results = {m: measure(m, clips, arguments.precision) for m in arguments.models}
     print(json.dumps(results, indent=1))
-    if arguments.json:
-        document = {
-            "clips": len(clips),
-            "frames": FRAMES,
-            "precision": arguments.precision,
-            "machine": machine(),
-            "versions": versions(),
-            "models": {Path(name).name: result for name, result in results.items()},
-        }
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    figures = {
+        "clips": len(clips),
+        "frames": FRAMES,
+        "precision": arguments.precision,
+        "models": {Path(name).name: result for name, result in results.items()},
+    }
+    write_report(arguments.json, figures)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ the first's.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from report import write_report
+
 from mila_ros.benchmark.measure import Runner, compare
 from mila_ros.benchmark.sides import Side
-from mila_ros.environment import machine, versions
 from mila_ros.streaming import Bundle
 
 NETWORK = "mila:slow=resnet101,fast=resnet18"
@@ -62,15 +62,12 @@ def main() -> None:
             "sides": dict(zip(runners, measured, strict=True)),
         })  # fmt: skip
         print({key: rows[-1][key] for key in ("task", "over_own", "of_all")}, flush=True)
-    if arguments.json:
-        document = {
-            "machine": machine(),
-            "versions": versions(),
-            "network": arguments.network,
-            "rounds": arguments.rounds,
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    figures = {
+        "network": arguments.network,
+        "rounds": arguments.rounds,
+        "rows": rows,
+    }
+    write_report(arguments.json, figures)
 
 
 if __name__ == "__main__":

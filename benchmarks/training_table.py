@@ -33,8 +33,8 @@ from typing import Any
 
 import torch
 import yaml
+from report import write_report
 
-from mila_ros.environment import machine, versions
 from mila_ros.evaluation.delta_m import delta_m
 from mila_ros.streaming.bundle import load_bundle
 
@@ -179,20 +179,15 @@ def main() -> None:
     if (spec := experiment.spec.get("delta_m")) is not None:
         add_delta_m(rows, **spec)
     print(table(rows))
-    if arguments.json:
-        document = {
-            "title": experiment.spec["title"],
-            "experiment": arguments.experiment.name,
-            "machine": machine(),
-            "versions": versions(),
-            "seeds": {
-                variant: [seed for name, seed in runs if name == variant] for variant in rows
-            },
-            "spec": experiment.spec,
-            "minutes_of_this_run": round((time.monotonic() - begin) / 60, 1),
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    figures = {
+        "title": experiment.spec["title"],
+        "experiment": arguments.experiment.name,
+        "seeds": {variant: [seed for name, seed in runs if name == variant] for variant in rows},
+        "spec": experiment.spec,
+        "minutes_of_this_run": round((time.monotonic() - begin) / 60, 1),
+        "rows": rows,
+    }
+    write_report(arguments.json, figures)
 
 
 def add_delta_m(

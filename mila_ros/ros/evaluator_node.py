@@ -47,8 +47,8 @@ from mila_ros.ros.evaluation_scoring import (
 )
 from mila_ros.ros.fixed_parameters import declare_fixed
 from mila_ros.ros.output_folder import make_output_folder
-from mila_ros.ros.recorder_node import header_stamp_ns
 from mila_ros.ros.spin import run_node
+from mila_ros.ros.stamps import header_stamp_ns
 from mila_ros.streaming.bundle import read_bundle
 
 RESULT_FILE = "evaluation.json"

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
@@ -28,6 +27,7 @@ from mila_ros.ros.output_folder import make_output_folder
 from mila_ros.ros.recording import Recording
 from mila_ros.ros.snapshots import Colors, Snapshots
 from mila_ros.ros.spin import run_node
+from mila_ros.ros.stamps import header_stamp_ns
 
 OUTPUT_IMAGES = (
     "segmentation/mask", "segmentation/confidence", "depth/image", "motion/mask", "normals/image",
@@ -184,13 +184,6 @@ class RecorderNode(Node):
         }
         line = json.dumps(report) if self._set["report"] == "json" else report_text(report)
         print(line, file=sys.stdout, flush=True)
-
-
-def header_stamp_ns(data: bytes) -> int:
-    """The stamp of a serialised message that begins with a std_msgs/Header, in nanoseconds."""
-    order: Literal["little", "big"] = "little" if data[1] & 1 else "big"
-    seconds = int.from_bytes(data[4:8], order, signed=True)
-    return seconds * 1_000_000_000 + int.from_bytes(data[8:12], order)
 
 
 def report_text(report: Mapping[str, object]) -> str:

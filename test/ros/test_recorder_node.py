@@ -23,7 +23,8 @@ from std_msgs.msg import Header
 
 from mila_ros.data.frame_sources import open_source
 from mila_ros.ros.conversions import depth_message, mask_message, rgb_message
-from mila_ros.ros.recorder_node import RecorderNode, header_stamp_ns
+from mila_ros.ros.recorder_node import RecorderNode
+from mila_ros.ros.stamps import header_stamp_ns
 
 SIZE = (48, 64)
 RELIABLE = QoSProfile(depth=50, reliability=QoSReliabilityPolicy.RELIABLE)
