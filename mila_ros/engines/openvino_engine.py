@@ -75,7 +75,7 @@ class OpenVinoEngine(GraphEngine):
         )
 
     def _write(self, function: FlatFunction, folder: Path) -> None:
-        write_ir(self._openvino, function, folder / MODEL_FILE)
+        write_ir(self._openvino, function, folder / MODEL_FILE, channels_last=True)
 
     def _read(self, function: FlatFunction, folder: Path, precision: str) -> Graph:
         # bf16 is what OpenVINO takes of itself where it can: fp32 has to be asked for.
@@ -85,13 +85,23 @@ class OpenVinoEngine(GraphEngine):
             "PERFORMANCE_HINT": "LATENCY",
         }
         model = self._core.compile_model(str(folder / MODEL_FILE), "CPU", settings)
-        graph = _Request(self._openvino, model, function.output_shapes)
+        graph = _Request(self._openvino, model, function)
         checked(function, graph, precision, self.name)
         return graph
 
 
-def write_ir(openvino: Any, function: FlatFunction, path: Path) -> None:
-    """Write a function in OpenVINO's own format, in float32, with static shapes."""
+def write_ir(
+    openvino: Any, function: FlatFunction, path: Path, *, channels_last: bool = False
+) -> None:
+    """Write a function in OpenVINO's own format, in float32, with static shapes.
+
+    Args:
+        openvino: The module.
+        function: What to write.
+        path: Of the ``.xml``; the weights go beside it.
+        channels_last: Whether maps go in and out as [B, H, W, C], logits excepted. Inside, it is
+            what the CPU computes in: nothing has to be turned at the border of a graph.
+    """
     program = exported(function)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -103,28 +113,80 @@ def write_ir(openvino: Any, function: FlatFunction, path: Path) -> None:
         port.get_tensor().set_names({f"in/{name}"})
     for port, name in zip(model.outputs, function.outputs, strict=True):
         port.get_tensor().set_names({f"out/{name}"})
+    if channels_last:
+        model = _turned(openvino, model, function)
+    _cancel_turns(model)
     openvino.save_model(model, str(path), compress_to_fp16=False)
+
+
+def _turned(openvino: Any, model: Any, function: FlatFunction) -> Any:
+    """The model with its maps, but for logits, as [B, H, W, C]."""
+    maps, rows = openvino.Layout("NCHW"), openvino.Layout("NHWC")
+    turns = openvino.preprocess.PrePostProcessor(model)
+    for number, shape in enumerate(function.input_shapes):
+        if len(shape) == 4:
+            turns.input(number).tensor().set_layout(rows)
+            turns.input(number).model().set_layout(maps)
+    for number, name in enumerate(function.outputs):
+        if _is_map(name, function.output_shapes[number]):
+            turns.output(number).model().set_layout(maps)
+            turns.output(number).tensor().set_layout(rows)
+    return turns.build()
+
+
+def _cancel_turns(model: Any) -> None:
+    """Take out what turns a tensor back that was turned before.
+
+    OpenVINO does it only where nothing else reads the tensor in between.
+    """
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() != "Transpose":
+            continue
+        before = operation.input_value(0).get_node()
+        if before.get_type_name() != "Transpose":
+            continue
+        first, second = (
+            turn.input_value(1).get_node().get_data().tolist() for turn in (before, operation)
+        )
+        if [first[axis] for axis in second] == list(range(len(first))):
+            operation.output(0).replace(before.input_value(0))
+
+
+def _is_map(output: str, shape: Sequence[int]) -> bool:
+    return len(shape) == 4 and not output.startswith("logits/")
 
 
 class _Request:
     """A compiled model that reads tensors where they lie and writes into new ones."""
 
-    def __init__(self, openvino: Any, model: Any, shapes: Sequence[tuple[int, ...]]) -> None:
+    def __init__(self, openvino: Any, model: Any, function: FlatFunction) -> None:
         self._tensor = openvino.Tensor
         self._request = model.create_infer_request()
-        self._shapes = shapes
+        self._outputs = [
+            (shape, _is_map(name, shape))
+            for name, shape in zip(function.outputs, function.output_shapes, strict=True)
+        ]
         self._lock = threading.Lock()
 
     def __call__(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        outputs = [torch.empty(shape) for shape in self._shapes]
-        inputs = [tensor.detach().float().contiguous() for tensor in tensors]
+        inputs = [_rows(tensor.detach().float(), tensor.dim() == 4) for tensor in tensors]
+        outputs, places = [], []
+        for shape, is_map in self._outputs:
+            memory_format = torch.channels_last if is_map else torch.contiguous_format
+            outputs.append(torch.empty(shape, memory_format=memory_format))
+            places.append(_rows(outputs[-1], is_map))
         with self._lock:
             for number, tensor in enumerate(inputs):
                 self._request.set_input_tensor(number, self._shared(tensor))
-            for number, tensor in enumerate(outputs):
+            for number, tensor in enumerate(places):
                 self._request.set_output_tensor(number, self._shared(tensor))
             self._request.infer()
         return outputs
 
     def _shared(self, tensor: Tensor) -> Any:
         return self._tensor(tensor.numpy(), shared_memory=True)
+
+
+def _rows(tensor: Tensor, is_map: bool) -> Tensor:
+    """A map as [B, H, W, C], which a tensor in channels-last memory is already."""
+    return (tensor.permute(0, 2, 3, 1) if is_map else tensor).contiguous()

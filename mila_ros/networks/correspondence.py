@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import conv_bn_relu
+from .layers import as_maps, as_rows, conv_bn_relu
 from .local_attention import inter_frame_local_attention
 
 STRIDE = 4
@@ -63,18 +63,20 @@ class Correspondence(nn.Module):
             patches with those, and with the ones in the same place.
         """
         batch, _, height, width = current.shape
-        reach = self.window // 2
-        rows = torch.arange(height, dtype=torch.float32, device=current.device)
-        columns = torch.arange(width, dtype=torch.float32, device=current.device)
-        place = torch.stack(
-            [columns.expand(height, width), rows[:, None].expand(height, width)]
-        ).expand(batch, 2, height, width)
+        now, before = as_rows(current), as_rows(last)
+        y = torch.arange(height, dtype=torch.float32, device=current.device)
+        x = torch.arange(width, dtype=torch.float32, device=current.device)
+        place = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+        place = place.expand(batch, height, width, 2)
         found = inter_frame_local_attention(
-            current * self.sharpness, last, torch.cat([place, last], dim=1), self.window
+            as_maps(now * self.sharpness),
+            last,
+            as_maps(torch.cat([place, before], dim=-1)),
+            self.window,
         )
-        offset, moved = (found[:, :2] - place) / reach, found[:, 2:]
-        alike = [(current * other).sum(1, keepdim=True) for other in (moved, last)]
-        return torch.cat([offset, *alike], dim=1)
+        offset, moved = as_rows(found).split([2, before.shape[-1]], dim=-1)
+        alike = [(now * other).sum(-1, keepdim=True) for other in (moved, before)]
+        return as_maps(torch.cat([(offset - place) / (self.window // 2), *alike], dim=-1))
 
     def forward(self, current: Tensor, last: Tensor, size: torch.Size) -> Tensor:
         """What a decoder is told of it: [B, channels, h, w].

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .layers import as_maps, as_rows
+
 FUSIONS = ("concat", "add", "gate")
 
 
@@ -21,7 +23,7 @@ class Concatenation(nn.Module):
 
     def forward(self, frames: Sequence[Tensor]) -> Tensor:
         """[B, frames·C, h, w] of the frames' [B, C, h, w]."""
-        return torch.cat(list(frames), dim=1)
+        return as_maps(torch.cat([as_rows(frame) for frame in frames], dim=-1))
 
 
 class Addition(nn.Module):

@@ -32,5 +32,22 @@ class SqueezeExcitation(nn.Module):
         self.expand = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        gate = self.expand(self.relu(self.reduce(features.mean((2, 3), keepdim=True))))
-        return features * gate.sigmoid()
+        rows = as_rows(features)
+        mean = as_maps(rows.mean((1, 2), keepdim=True))
+        gate = self.expand(self.relu(self.reduce(mean))).sigmoid()
+        return as_maps(rows * as_rows(gate))
+
+
+def as_rows(maps: Tensor) -> Tensor:
+    """[B, C, H, W] as [B, H, W, C], a view.
+
+    With maps in channels-last memory it is the same in PyTorch whether one computes with the maps
+    or with this. Exported graphs have no memory formats: there it decides how OpenVINO keeps what
+    it computes, and where it turns it, which at 512 channels takes as long as computing it.
+    """
+    return maps.permute(0, 2, 3, 1)
+
+
+def as_maps(rows: Tensor) -> Tensor:
+    """[B, H, W, C] as [B, C, H, W], a view."""
+    return rows.permute(0, 3, 1, 2)

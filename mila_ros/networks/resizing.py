@@ -18,7 +18,7 @@ def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
     if not torch.compiler.is_exporting():
         return F.interpolate(maps, size, mode="bilinear", align_corners=False)
     height, width = maps.shape[2:]
-    return _weights(height, size[0]).to(maps) @ (maps @ _weights(width, size[1]).to(maps).T)
+    return (_weights(height, size[0]).to(maps) @ maps) @ _weights(width, size[1]).to(maps).T
 
 
 def _weights(before: int, after: int) -> Tensor:

@@ -51,7 +51,7 @@ def test_openvino_agrees_and_compiles_each_graph_once(
     assert len(artefacts) == 10
 
     # A second time all is there; in another precision too, where the processor has it.
-    def never(*_: object) -> None:
+    def never(*_: object, **__: object) -> None:
         raise AssertionError
 
     monkeypatch.setattr(openvino_engine, "write_ir", never)

@@ -28,7 +28,7 @@ def tile_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Te
         least fp32.
     """
     batch, channels, height, width = value.shape
-    tile = (4, 8) if window <= 7 else (8, 8)
+    tile = (4, 8) if window <= 9 else (8, 8)
     tiles = _tiling(height, width, window, tile, value.device)
     if type(tiles.outside) is not Tensor:  # one without values, made while exporting
         _tiling.cache_clear()
@@ -37,11 +37,15 @@ def tile_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Te
     values = _rows(value, tiles.source_index, tiles.number)
     if queries.dtype in (torch.float16, torch.bfloat16):
         queries, keys = queries.float(), keys.float()
-    scores = queries @ keys.transpose(-1, -2)
+    # bmm and not @, which puts a reshape between the transpose and the product: then OpenVINO
+    # computes the transpose.
+    scores = torch.bmm(queries, keys.transpose(1, 2))
     if scores.dtype in (torch.float16, torch.bfloat16):  # autocast has the last word
         scores = scores.float()
-    weights = scores.masked_fill(tiles.outside, -torch.inf).softmax(-1).to(value.dtype)
-    result = (weights @ values).view(batch, -1, channels).index_select(1, tiles.restore_index)
+    seen = scores.view(batch, *tiles.outside.shape).masked_fill(tiles.outside, -torch.inf)
+    weights = seen.softmax(-1).to(value.dtype).view_as(scores)
+    result = torch.bmm(weights, values).view(batch, -1, channels)
+    result = result.index_select(1, tiles.restore_index)
     return result.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
@@ -104,7 +108,7 @@ def _seen(query: Tensor, source: Tensor, radius: int, size: int) -> Tensor:
 
 
 def _rows(features: Tensor, index: Tensor, tiles: int) -> Tensor:
-    """Gather pixels of [B, C, H, W] as rows [B, tiles, pixels per tile, C]."""
+    """Gather pixels of [B, C, H, W] as rows [B · tiles, pixels per tile, C]."""
     batch, channels = features.shape[:2]
     rows = features.permute(0, 2, 3, 1).reshape(batch, -1, channels)
-    return rows.index_select(1, index).view(batch, tiles, -1, channels)
+    return rows.index_select(1, index).view(batch * tiles, -1, channels)
