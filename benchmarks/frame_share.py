@@ -11,6 +11,7 @@ Messages are deserialised and serialised, not sent: see ``message_path.py``. Eng
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 from pathlib import Path
@@ -19,13 +20,15 @@ from message_path import STAGES, MessagePath
 from report import write_report
 
 from mila_ros.arguments import count, size
-from mila_ros.streaming import Perception
+from mila_ros.benchmark.sides import Side
 
 
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="mila_street")
+    parser.add_argument("--network", metavar="NAME[:KEY=VALUE,...]",
+                        help="with random weights, beside the model")  # fmt: skip
     parser.add_argument("--engine", nargs="+", default=["eager"])
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--size", type=size, default=(1280, 720), metavar="WxH", help="(1280x720)")
@@ -34,34 +37,33 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     paths, descriptions = {}, {}
-    for engine in arguments.engine:
-        perception = Perception.load(
-            arguments.model,
-            engine=engine,
-            precision=arguments.precision,
-            threads=arguments.threads,
-        )
+    what = [(arguments.model, "")] + [("", arguments.network)] * bool(arguments.network)
+    for (model, network), engine in itertools.product(what, arguments.engine):
+        side = Side(model, network, engine, arguments.precision, "auto", None, None, None, 1)
+        perception = side.load(side.description(), arguments.threads)
         perception.warm_up(*perception.bundle.input_size)
-        paths[engine] = MessagePath(perception, *arguments.size)
-        descriptions[engine] = {
+        key = model or network, engine
+        paths[key] = MessagePath(perception, *arguments.size)
+        descriptions[key] = {
+            "what": key[0],
             "engine": perception.engine.name,
             "precision": perception.precision,
             "keyframe_every": perception.bundle.keyframe_every,
             "network_size": list(perception.bundle.input_size[::-1]),
         }
-    frames: dict[str, list[dict]] = {engine: [] for engine in paths}
+    frames: dict[tuple[str, str], list[dict]] = {key: [] for key in paths}
     for turn in range(arguments.rounds + 1):
-        for engine, path in paths.items():
-            every = descriptions[engine]["keyframe_every"]
+        for key, path in paths.items():
+            every = descriptions[key]["keyframe_every"]
             new = [path.frame() for _ in range(2 * every)]
-            frames[engine] += new if turn else []  # the first turn warms up
+            frames[key] += new if turn else []  # the first turn warms up
     rows = []
-    for engine, measured in frames.items():
+    for key, measured in frames.items():
         mean = {s: statistics.fmean(f[s] for f in measured) for s in (*STAGES, "total")}
         median = {s: statistics.median(f[s] for f in measured) for s in (*STAGES, "total")}
         others = [1 - f["network"] / f["total"] for f in measured]
         rows.append({
-            **descriptions[engine],
+            **descriptions[key],
             "frames": len(measured),
             "share_not_network": round(1 - mean["network"] / mean["total"], 4),
             "share_not_network_median_frame": round(statistics.median(others), 4),
@@ -70,7 +72,6 @@ def main() -> None:
         })  # fmt: skip
         print(json.dumps(rows[-1], indent=1))
     figures = {
-        "model": arguments.model,
         "image_size": list(arguments.size),
         "threads": arguments.threads,
         "rows": rows,

@@ -26,7 +26,8 @@ def points(documents: Sequence[dict[str, Any]], metric: str) -> list[dict[str, A
     """What is drawn, ordered by model and time: ``model``, ``engine``, ``ms``, ``accuracy``."""
     found = [
         {
-            "model": f"{row['model']}, K={row['keyframe_every']}",
+            "model": row["model"]
+            + (f", K={row['keyframe_every']}" if row["keyframe_every"] > 1 else ""),
             "engine": f"{row['engine']} {row['precision']}",
             "ms": row["ms"]["all"]["mean"],
             "accuracy": row["accuracy"][metric],
@@ -39,24 +40,32 @@ def points(documents: Sequence[dict[str, Any]], metric: str) -> list[dict[str, A
 
 
 def draw(shown: Sequence[dict[str, Any]], metric: str, path: Path) -> None:
-    """A colour per model, a marker per engine, time on a logarithmic axis."""
+    """A colour per model, its name at its fastest point, a marker per engine; time logarithmic."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.subplots()
     engines = list(dict.fromkeys(point["engine"] for point in shown))
     for number, model in enumerate(dict.fromkeys(point["model"] for point in shown)):
         own = [point for point in shown if point["model"] == model]
         colour = f"C{number % 10}"
-        axes.plot(
-            [p["ms"] for p in own], [p["accuracy"] for p in own], color=colour, lw=1, label=model
-        )
+        axes.plot([p["ms"] for p in own], [p["accuracy"] for p in own], color=colour, lw=1)
         for point in own:
             marker = MARKERS[engines.index(point["engine"]) % len(MARKERS)]
             axes.plot(point["ms"], point["accuracy"], marker, color=colour)
+        axes.annotate(
+            model,
+            (own[0]["ms"], own[0]["accuracy"]),
+            xytext=(3, 5),
+            textcoords="offset points",
+            color=colour,
+            fontsize="small",
+        )
     for number, engine in enumerate(engines):
         axes.plot([], [], MARKERS[number % len(MARKERS)], color="grey", label=engine)
     axes.set_xscale("log")
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis("{x:g}")
     axes.set_xlabel("mean ms per frame")
     axes.set_ylabel(metric)
     axes.grid(alpha=0.3, which="both")

@@ -99,7 +99,8 @@ class Runner:
             "precision": perception.precision,
             "height": height,
             "width": width,
-            "keyframe_every": bundle.keyframe_every,
+            # 1 too of a network that knows keyframes only
+            "keyframe_every": bundle.keyframe_every if "between" in kinds else 1,
             "tasks": tasks,
             "cameras": self.side.cameras,
             "frames_per_s": round(1 / statistics.fmean(self.round_s), 2),
@@ -118,7 +119,7 @@ class Runner:
             "peak_mib": round(self.peak_mib, 1),
         }
         # What the model's card states for the same interval.
-        accuracy = bundle.accuracy.get(f"keyframe_every_{bundle.keyframe_every}")
+        accuracy = bundle.accuracy.get(f"keyframe_every_{row['keyframe_every']}")
         row["accuracy"] = dict(accuracy) if isinstance(accuracy, Mapping) else {}
         if perception.device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(perception.device)

@@ -25,9 +25,7 @@ def played(network: Network) -> list[tuple[dict[str, Tensor], Any]]:
     engine = build_engine("openvino", network, CPU)
     state, answers = None, []
     for number, image in enumerate(images()[:5]):
-        logits, state = engine(
-            image, state, keyframe=number % 3 == 0, tasks=None, precision="fp32"
-        )
+        logits, state = engine(image, state, keyframe=number % 3 == 0, tasks=None, precision="fp32")
         answers.append((logits, state))
     return answers
 

@@ -31,16 +31,23 @@ def bench(make_bench):
     return bench
 
 
-def test_frames_do_not_wait_and_the_keyframe_in_use_is_told(bench, monkeypatch) -> None:
-    go_on, begun = threading.Event(), threading.Event()
+@pytest.fixture
+def held(monkeypatch):
+    """The slow network says that it has begun, and goes on when it is told to."""
+    begun, go_on = threading.Event(), threading.Event()
     sources = EagerEngine.sources
 
-    def held(self, image, *, precision):
+    def hold(self, image, *, precision):
         begun.set()
         assert go_on.wait(20)
         return sources(self, image, precision=precision)
 
-    monkeypatch.setattr(EagerEngine, "sources", held)
+    monkeypatch.setattr(EagerEngine, "sources", hold)
+    return begun, go_on
+
+
+def test_frames_do_not_wait_and_the_keyframe_in_use_is_told(bench, held) -> None:
+    begun, go_on = held
     sent = []
     while not begun.is_set() or len(sent) < 6:
         sent.append(bench.image(len(sent)))
@@ -90,17 +97,9 @@ def test_a_slow_network_that_fails_is_told_and_the_fast_one_goes_on(bench, monke
     assert bench.status("input camera", state="ok", **{"resets.start": "1"})
 
 
-def test_deactivation_discards_and_the_thread_ends_with_the_model(bench, monkeypatch) -> None:
+def test_deactivation_discards_and_the_thread_ends_with_the_model(bench, held) -> None:
     """While the slow network is at work."""
-    go_on, begun = threading.Event(), threading.Event()
-    sources = EagerEngine.sources
-
-    def held(self, image, *, precision):
-        begun.set()
-        assert go_on.wait(20)
-        return sources(self, image, precision=precision)
-
-    monkeypatch.setattr(EagerEngine, "sources", held)
+    begun, go_on = held
     while not begun.is_set():
         bench.answer(bench.image())
     assert bench.change("deactivate")
