@@ -9,18 +9,9 @@ from typing import Any
 import numpy as np
 
 from mila_ros.simulation import nature, textures
-from mila_ros.simulation.geometry import (
-    Floats,
-    Mesh,
-    block,
-    box,
-    capsule,
-    cylinder,
-    ellipsoid,
-    rotation,
-    tube,
-)
+from mila_ros.simulation.geometry import Floats, Mesh, rotation
 from mila_ros.simulation.scene import Paint, Scene
+from mila_ros.simulation.shapes import block, box, capsule, cylinder, ellipsoid, tube
 from mila_ros.simulation.textures import Random
 
 STANDING = ("table", "desk", "chair", "office_chair", "sofa", "armchair", "bed", "cabinet", "shelf",

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mila_ros.simulation.geometry import Floats, Mesh, box, cylinder, icosphere, rotation, tube
+from mila_ros.simulation.geometry import Floats, Mesh, rotation
+from mila_ros.simulation.shapes import box, cylinder, icosphere, tube
 from mila_ros.simulation.textures import Random
 
 TREES = ("broad", "poplar", "conifer", "bare", "palm", "bush")

@@ -10,17 +10,9 @@ from typing import Any
 import numpy as np
 
 from mila_ros.simulation import textures
-from mila_ros.simulation.geometry import (
-    Floats,
-    Mesh,
-    block,
-    capsule,
-    cylinder,
-    ellipsoid,
-    rotation,
-    tube,
-)
+from mila_ros.simulation.geometry import Floats, Mesh, rotation
 from mila_ros.simulation.scene import Scene
+from mila_ros.simulation.shapes import block, capsule, cylinder, ellipsoid, tube
 from mila_ros.simulation.textures import Random, hsv, random_color
 
 Angles = tuple[float, ...]

@@ -7,14 +7,9 @@ from __future__ import annotations
 import numpy as np
 
 from mila_ros.simulation import street_textures, textures
-from mila_ros.simulation.geometry import (
-    Mesh,
-    block,
-    box,
-    cylinder,
-    rotation,
-)
+from mila_ros.simulation.geometry import Mesh, rotation
 from mila_ros.simulation.scene import Paint, Scene
+from mila_ros.simulation.shapes import block, box, cylinder
 from mila_ros.simulation.street_axis import Axis, CrossSection
 from mila_ros.simulation.textures import Random, hsv
 

@@ -9,14 +9,16 @@ from functools import partial
 
 import numpy as np
 
-from mila_ros.simulation import people, street_textures, textures
+from mila_ros.simulation import people, textures
 from mila_ros.simulation.engine import mujoco
 from mila_ros.simulation.furniture import STANDING, Furniture
-from mila_ros.simulation.geometry import box, capsule, cylinder, ellipsoid, rotation
+from mila_ros.simulation.geometry import rotation
 from mila_ros.simulation.paths import Ramp, Still
 from mila_ros.simulation.people import Angles
 from mila_ros.simulation.room_paths import Carried, Circle, Rover, Walk
-from mila_ros.simulation.scene import Paint, Scene
+from mila_ros.simulation.room_shell import RoomShell
+from mila_ros.simulation.scene import Scene
+from mila_ros.simulation.shapes import box, capsule, cylinder, ellipsoid
 from mila_ros.simulation.taxonomy import NYU13
 from mila_ros.simulation.textures import Random
 from mila_ros.simulation.world import Mover, Path, World, pinhole
@@ -30,7 +32,6 @@ def build_rooms(seed: int, width: int, height: int, shadows: bool = True) -> Wor
     streams = [np.random.default_rng([seed, 2, part]) for part in range(4)]
     scene = Scene(NYU13, width, height, NEAR_M, FAR_M)
     room = _Room(scene, streams[0])
-    room.shell()
     room.furnish()
     room.inhabit(streams[1])
     room.light(streams[2])
@@ -49,102 +50,8 @@ class _Room:
         self.size = np.array([rng.uniform(3.8, 9.5), rng.uniform(3.4, 7.5), rng.uniform(2.3, 3.2)])
         self.furniture = Furniture(scene, rng)
         self.movers: list[Mover] = []
-        self.taken: list[tuple[float, float, float]] = []
-        """Floor that is taken: x, y and radius."""
-
-    def shell(self) -> None:
-        """Floor, ceiling, and walls with what hangs on them."""
-        rng, (x, y, z) = self.rng, self.size
-        kind = rng.choice(["wood", "slabs", "cloth"], p=[0.5, 0.25, 0.25])
-        image = {
-            "wood": lambda: textures.planks(rng, 256),
-            "slabs": lambda: textures.ground(rng, "slabs"),
-            "cloth": lambda: textures.cloth(rng, 128),
-        }[str(kind)]()
-        floor = self.scene.material(image, "satin" if kind == "wood" else "matte")
-        ceiling = self.scene.material(textures.paint(rng), tint=(1, 1, 1))
-        wall = self.scene.material(textures.paint(rng))
-        other = self.scene.material(
-            textures.bricks(rng) if rng.random() < 0.3 else textures.paint(rng)
-        )
-        self.scene.add(box((x, y, 0.1), (1.2, 1.2)), "floor", floor, at=(0, 0, -0.1))
-        self.scene.add(box((x, y, 0.1), (3, 3)), "ceiling", ceiling, at=(0, 0, z))
-        if rng.random() < 0.45:
-            rug = box((*rng.uniform(1.2, 2.6, 2), 0.012), (2, 2))
-            self.scene.add(rug, "floor", self.furniture.cloth(), at=(*rng.uniform(-0.6, 0.6, 2), 0))
-        for quarter in range(4):
-            yaw = quarter * np.pi / 2
-            away, long = (y / 2, x) if quarter % 2 == 0 else (x / 2, y)
-            paint = wall if rng.random() < 0.75 else other
-            self._wall(yaw, away, long, paint)
-
-    def _wall(self, yaw: float, away: float, long: float, paint: Paint) -> None:
-        """A wall ``away`` from the middle; in its own axes it is ahead along -y."""
-        rng, z = self.rng, self.size[2]
-        turned = rotation(yaw)
-
-        def put(
-            mesh_size: tuple[float, float, float],
-            class_name: str,
-            paint: Paint,
-            along: float,
-            up: float,
-            tile: tuple[float, float] = (1, 1),
-            out: float = 0.0,
-        ) -> None:
-            at = turned @ np.array([along, -away + out + mesh_size[1] / 2, up])
-            self.scene.add(box(mesh_size, tile), class_name, paint, at=at, turned=turned)
-
-        put((long + 0.2, 0.1, z), "wall", paint, 0, 0, (2, 2), -0.1)
-        white = self.scene.color(np.full(3, rng.uniform(0.6, 0.95)), "satin")
-        put((long, 0.015, 0.08), "wall", white, 0, 0)
-        for slot in (-0.33, 0.0, 0.33):
-            along = slot * long + float(rng.normal(0, 0.1))
-            kind = rng.choice(
-                ["door", "window", "picture", "none", "cabinet", "shelf", "tv"],
-                p=[0.1, 0.22, 0.25, 0.16, 0.12, 0.1, 0.05],
-            )
-            if kind == "door":
-                put((1.0, 0.03, 2.1), "wall", white, along, 0)
-                put((0.86, 0.05, 2.02), "wall", self.furniture.surface(), along, 0)
-            elif kind == "window":
-                self._window(put, along)
-            elif kind == "picture":
-                wide, high = rng.uniform(0.3, 1.1), rng.uniform(0.3, 0.9)
-                up = rng.uniform(1.1, 1.5)
-                put(
-                    (wide + 0.06, 0.025, high + 0.06),
-                    "picture",
-                    self.furniture.surface(),
-                    along,
-                    up - 0.03,
-                )
-                art = self.furniture.prints[int(rng.integers(4))]
-                put((wide, 0.035, high), "picture", art, along, up, (wide, high))
-            elif kind == "tv":
-                wide = rng.uniform(0.8, 1.4)
-                put((wide, 0.05, wide * 0.58), "tv", self.furniture.dark, along, 1.1)
-            elif kind in ("cabinet", "shelf"):
-                at = turned @ np.array([along, -away + 0.34, 0])
-                radius = self.furniture.build(str(kind), at[0], at[1], yaw + np.pi / 2)
-                self.taken.append((at[0], at[1], radius))
-
-    def _window(self, put: object, along: float) -> None:
-        """A window: a view, a frame, at times curtains."""
-        rng = self.rng
-        wide, high, up = rng.uniform(0.8, 1.7), rng.uniform(0.9, 1.3), rng.uniform(0.8, 1.0)
-        sky, _ = street_textures.sky(rng, str(rng.choice(street_textures.SKIES)), 64)
-        view = self.scene.material(sky[:64], "glowing")
-        white = self.scene.color(np.full(3, rng.uniform(0.5, 0.95)), "satin")
-        assert callable(put)
-        put((wide, 0.02, high), "window", view, along, up, (wide, high))
-        for z in (up - 0.03, up + high - 0.03):
-            put((wide + 0.1, 0.06, 0.06), "window", white, along, z)
-        for x in (-wide / 2, 0, wide / 2):
-            put((0.06, 0.06, high), "window", white, along + x, up)
-        if rng.random() < 0.4:
-            for x in (-wide / 2 - 0.15, wide / 2 + 0.15):
-                put((0.35, 0.1, high + 0.7), "window", self.furniture.cloth(), along + x, up - 0.5)
+        # Floor that is taken: x, y and radius.
+        self.taken = RoomShell(scene, rng, self.furniture, self.size).build()
 
     def furnish(self) -> None:
         """Pieces that stand about, apart from each other; sofas and beds at a wall."""

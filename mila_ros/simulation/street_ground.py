@@ -7,13 +7,9 @@ from __future__ import annotations
 import numpy as np
 
 from mila_ros.simulation import nature, street_textures, textures
-from mila_ros.simulation.geometry import (
-    Floats,
-    Mesh,
-    box,
-    ribbon,
-)
+from mila_ros.simulation.geometry import Floats, Mesh
 from mila_ros.simulation.roadside import Roadside
+from mila_ros.simulation.shapes import box, ribbon
 
 
 def ground(kit: Roadside) -> None:

@@ -7,12 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from mila_ros.simulation import nature, textures
-from mila_ros.simulation.geometry import (
-    block,
-    box,
-    gable,
-)
 from mila_ros.simulation.roadside import BUILT_TO_M, FENCES, FINE_TO_M, Roadside
+from mila_ros.simulation.shapes import block, box, gable
 
 
 def plots(kit: Roadside, side: int) -> None:

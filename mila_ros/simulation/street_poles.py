@@ -6,15 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mila_ros.simulation.geometry import (
-    Mesh,
-    block,
-    box,
-    cylinder,
-    rotation,
-    tube,
-)
+from mila_ros.simulation.geometry import Mesh, rotation
 from mila_ros.simulation.roadside import Roadside
+from mila_ros.simulation.shapes import block, box, cylinder, tube
 
 
 def crosswalks(kit: Roadside) -> None:

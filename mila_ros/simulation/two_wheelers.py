@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mila_ros.simulation.geometry import Mesh, block, ellipsoid, ring, tube, wheel
+from mila_ros.simulation.geometry import Mesh
 from mila_ros.simulation.people import SEATED, Body, add_person
 from mila_ros.simulation.scene import Paint, Scene
+from mila_ros.simulation.shapes import block, ellipsoid, ring, tube, wheel
 from mila_ros.simulation.textures import Random, random_color
 
 

@@ -9,18 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from mila_ros.simulation import street_textures, textures
-from mila_ros.simulation.geometry import (
-    Floats,
-    Mesh,
-    block,
-    box,
-    cylinder,
-    quad,
-    rotation,
-    tube,
-    wheel,
-)
+from mila_ros.simulation.geometry import Floats, Mesh, rotation
 from mila_ros.simulation.scene import Paint, Scene
+from mila_ros.simulation.shapes import block, box, cylinder, quad, tube, wheel
 from mila_ros.simulation.textures import Random
 from mila_ros.simulation.vehicle_shapes import LORRIES, SHAPES, Shape
 

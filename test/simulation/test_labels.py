@@ -8,10 +8,11 @@ import pytest
 from mila_ros.simulation.camera import Camera
 from mila_ros.simulation.engine import mujoco
 from mila_ros.simulation.flow import Pose, optical_flow
-from mila_ros.simulation.geometry import box, quad, quaternion, rotation
+from mila_ros.simulation.geometry import quaternion, rotation
 from mila_ros.simulation.normals import surface_normals
 from mila_ros.simulation.rooms_world import build_rooms
 from mila_ros.simulation.scene import Scene
+from mila_ros.simulation.shapes import box, quad
 from mila_ros.simulation.street_world import build_street
 from mila_ros.simulation.taxonomy import CITYSCAPES19
 from mila_ros.simulation.world import State, World
