@@ -165,14 +165,18 @@ class Trainer:
         """Train to the end of a stage; False when it was stopped before."""
         progress = self.progress
         sampler = self._sampler(progress.stage)
-        clock, since = time.monotonic(), progress.step
+        clock, since, waited = time.monotonic(), progress.step, 0.0
         with closing(sampler.batches(progress.step)) as batches:
             while progress.step < stage.steps:
-                self._step(steps, next(batches))
+                asked = time.monotonic()
+                batch = next(batches)
+                waited += time.monotonic() - asked
+                self._step(steps, batch)
                 last = progress.step == stage.steps
                 if progress.step % _LOG_EVERY == 0 or last:
+                    seconds = time.monotonic() - clock
                     seen = (progress.step - since) * stage.batch * self.processes.count
-                    self._report(stage, seen / (time.monotonic() - clock))
+                    self._report(stage, seen / seconds, waited / seconds)
                 if progress.step % self.config.epoch_steps == 0:
                     steps.end_of_epoch(progress)
                 if progress.step % self.config.validate_every == 0 or last:
@@ -181,7 +185,7 @@ class Trainer:
                 if progress.step % self.config.save_every == 0 or last or stop:
                     self.folder.save_last(steps, self.progress)
                 if progress.step % _LOG_EVERY == 0:
-                    clock, since = time.monotonic(), progress.step
+                    clock, since, waited = time.monotonic(), progress.step, 0.0
                 if stop and not last:
                     return False
         return True
@@ -207,9 +211,14 @@ class Trainer:
                 "labels"
             ) from error
 
-    def _report(self, stage: StageConfig, rate: float) -> None:
+    def _report(self, stage: StageConfig, rate: float, waiting: float) -> None:
         losses = sorted((self.progress.losses or {}).items())
-        head = {"stage": stage.name, "step": self.progress.step, "samples_per_s": round(rate, 2)}
+        head = {
+            "stage": stage.name,
+            "step": self.progress.step,
+            "samples_per_s": round(rate, 2),
+            "waiting_for_data": round(waiting, 3),  # share of the time; more workers lower it
+        }
         self.log(head | {name: round(value, 4) for name, value in losses})
 
     def _validate(self, stage: StageConfig, objective: Objective) -> None:

@@ -56,7 +56,8 @@ def train(wanted: TrainingConfig, root: Path, out: Path, until: Any = None, **mo
 def lines(out: Path) -> list[dict[str, Any]]:
     """The log without what depends on the clock."""
     found = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k != "samples_per_s"} for line in found]
+    times = ("samples_per_s", "waiting_for_data")
+    return [{k: v for k, v in line.items() if k not in times} for line in found]
 
 
 def assert_same(first: Path, second: Path, names: tuple[str, ...] = (LAST, BEST)) -> None:
