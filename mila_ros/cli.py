@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from mila_ros import __version__
 from mila_ros.errors import MilaError
+from mila_ros.threads import let_waiting_threads_sleep
 
 
 class Command(NamedTuple):
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         exits with 2, as argparse has it.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    let_waiting_threads_sleep()
     try:
         arguments = _parser(argv).parse_args(argv)
         status = int(arguments.run(arguments))

@@ -51,6 +51,7 @@ RULES = {
     "processes": Rule({"errors"}, set()),
     "progress_bar": Rule(set(), {"tqdm"}),
     "tasks": Rule(set(), {"torch"}),
+    "threads": Rule(set(), set()),
     "environment": Rule(set(), set()),
     "visualization": Rule(set(), {"cv2", "numpy"}),
     "networks": Rule({"tasks"}, {"torch", "triton"}),
@@ -69,7 +70,7 @@ RULES = {
         {"cv2", "numpy", "torch", "yaml"},
     ),
     "ros": Rule(
-        BASE | {"networks", "streaming", "data", "evaluation", "visualization"},
+        BASE | {"networks", "streaming", "data", "evaluation", "threads", "visualization"},
         ROS | {"cv2", "numpy", "torch"},
     ),
     "launch_common": Rule(set(), {"ament_index_python", "launch", "launch_ros"}),
@@ -87,7 +88,7 @@ RULES = {
         {"cv2", "numpy", "tqdm"},
     ),
     # The subcommands it imports by name, when they are asked for.
-    "cli": Rule({"errors"}, set()),
+    "cli": Rule({"errors", "threads"}, set()),
 }
 
 

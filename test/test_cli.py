@@ -46,6 +46,15 @@ def fails(capsys, *arguments, status=1):
     return lines[-1]
 
 
+@pytest.mark.parametrize(("set_before", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(set_before, found, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", set_before or "")
+    if set_before is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert run("--version") == 0
+    assert os.environ["OMP_WAIT_POLICY"] == found
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from mila_ros import cli\n"

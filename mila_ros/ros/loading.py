@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from mila_ros.errors import MilaError
 from mila_ros.ros.parameters import Settings
+from mila_ros.threads import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
     from mila_ros.ros.pipeline import Pipeline
@@ -20,9 +20,7 @@ def load_pipeline(settings: Settings, *arguments: Any) -> Pipeline:
     Raises:
         MilaError: what `Pipeline` raises, and a package that is not installed.
     """
-    # With libgomp's busy waiting, threads that share their cores with other nodes take many times
-    # as long. It reads this when torch loads it; who has set it otherwise has a reason.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    let_waiting_threads_sleep()
     try:
         # Here, so that the node is there and can be ended before torch has loaded.
         from mila_ros.ros.pipeline import Pipeline
