@@ -140,10 +140,8 @@ def _cancel_turns(model: Any) -> None:
     OpenVINO does it only where nothing else reads the tensor in between.
     """
     for operation in model.get_ordered_ops():
-        if operation.get_type_name() != "Transpose":
-            continue
-        before = operation.input_value(0).get_node()
-        if before.get_type_name() != "Transpose":
+        before = operation.input_value(0).get_node() if operation.inputs() else operation
+        if {operation.get_type_name(), before.get_type_name()} != {"Transpose"}:
             continue
         first, second = (
             turn.input_value(1).get_node().get_data().tolist() for turn in (before, operation)
