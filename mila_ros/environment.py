@@ -23,12 +23,13 @@ _DISTRIBUTIONS = {
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores that this process may use, memory in GiB, and the system."""
+    """Processor, cores that this process may use, memory in GiB, the system, how threads wait."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
     }
 
 
