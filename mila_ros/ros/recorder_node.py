@@ -24,7 +24,7 @@ from mila_ros.ros import qos
 from mila_ros.ros.distributions import HAS_MESSAGE_INFO, leave_to_owner
 from mila_ros.ros.fixed_parameters import RECORDER_PARAMETERS, declare_fixed
 from mila_ros.ros.output_folder import make_output_folder
-from mila_ros.ros.recording import Recording
+from mila_ros.ros.recording import NOT_RECEIVED, Recording
 from mila_ros.ros.snapshots import Colors, Snapshots
 from mila_ros.ros.spin import run_node
 from mila_ros.ros.stamps import header_stamp_ns
@@ -170,9 +170,12 @@ class RecorderNode(Node):
         before_s, before_in, before_out = self._reported
         self._reported = now_s, recording.frames_in, answered
         seconds = now_s - before_s
+        dropped, is_settled = recording.dropped(), recording.is_settled()
+        if not is_settled:
+            dropped.pop(NOT_RECEIVED, None)  # frames under way are still among them
         report = {
             "is_ready": self.count_publishers(self._names[KEYFRAME]) > 0,
-            "is_settled": recording.is_settled(),
+            "is_settled": is_settled,
             "problem": self._problem,
             "frames_in": recording.frames_in,
             "frames_out": answered,
@@ -180,7 +183,7 @@ class RecorderNode(Node):
             "rate_out_hz": round((answered - before_out) / seconds, 1),
             "latency_ms": recording.latency_ms(),
             "keyframes": recording.keyframes,
-            "dropped": sum(recording.dropped().values()),
+            "dropped": sum(dropped.values()),
         }
         line = json.dumps(report) if self._set["report"] == "json" else report_text(report)
         print(line, file=sys.stdout, flush=True)

@@ -18,6 +18,7 @@ LATENCY_LIMIT_MS = 60_000.0
 OPEN_FRAMES = 64
 """Frames whose outputs may still be under way; older ones are closed."""
 
+NOT_RECEIVED = "not_received"
 PERCENTILES = (50, 95, 99)
 
 
@@ -106,7 +107,7 @@ class Recording:
                     cause = key.removeprefix("dropped.")
                     causes[cause] = causes.get(cause, 0) + int(value)
         if self._inputs():
-            causes["not_received"] = max(0, self.frames_in - received)
+            causes[NOT_RECEIVED] = max(0, self.frames_in - received)
         return causes
 
     def is_settled(self) -> bool:

@@ -142,6 +142,32 @@ def pictures(directory):
     return {path.name: cv2.imread(str(path))[..., ::-1] for path in sorted(directory.glob("*.png"))}
 
 
+def test_frames_under_way_are_not_called_dropped(tmp_path, model, make_graph, capfd):
+    """Before diagnostics that are newer than they are, nobody knows."""
+    graph = make_graph(tmp_path / "out", model=model, report="json", bag="false")
+
+    def reported():
+        capfd.readouterr()
+        graph.recorder._report()
+        return json.loads(capfd.readouterr().out)
+
+    def diagnose(count):
+        values = [KeyValue(key="received", value="0")]
+        status = DiagnosticStatus(hardware_id="mila_ros", values=values)
+        graph.publishers["diagnostics"].publish(DiagnosticArray(status=[status]))
+        graph.spin_until(lambda: graph.counted("diagnostics") == count)
+
+    diagnose(1)
+    for index in range(2):
+        graph.frame(index, answer_after_s=None)
+    graph.spin_until(lambda: graph.counted("image") == 2)
+    report = reported()
+    assert (report["is_settled"], report["dropped"]) == (False, 0)
+    diagnose(2)
+    report = reported()
+    assert (report["is_settled"], report["dropped"]) == (True, 2)
+
+
 def test_a_recording_has_every_message_the_figures_and_a_picture(
     tmp_path, model, make_graph, capfd
 ):
