@@ -13,7 +13,8 @@ def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps [B, C, h, w] to [B, C, *size], as ``F.interpolate`` with ``align_corners=False``.
 
     In an exported graph it is two matrix products. OpenVINO pads the few channels of logits to a
-    block of 16 for its own interpolation, and then has to put them in order again.
+    block of 16 for its own interpolation, and then has to put them in order again. The larger
+    product has its constant on the right, where OpenVINO computes it in bfloat16 if it may.
     """
     if not torch.compiler.is_exporting():
         return F.interpolate(maps, size, mode="bilinear", align_corners=False)
