@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of a frame's time is not the network, from message in to messages out, by stage.
 
-``python benchmarks/frame_share.py --model mila_street --engine eager openvino --precision auto
---json benchmarks/results/frame_share.json``
+``python benchmarks/frame_share.py --model mila_street --network mila:slow=resnet101,fast=resnet18
+--engine eager openvino --precision bf16 --json benchmarks/results/frame_share.json``
 
 Messages are deserialised and serialised, not sent: see ``message_path.py``. Engines take turns.
 """

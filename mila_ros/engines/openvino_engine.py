@@ -33,6 +33,7 @@ def import_openvino() -> Any:
         EngineError: When it is not installed, or does not load.
     """
     if "openvino" not in sys.modules:
+        # None is how an import is forbidden; the type stubs want a module.
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     require("openvino", ["openvino"], "openvino")
     return importlib.import_module("openvino")
@@ -151,6 +152,7 @@ def _cancel_turns(model: Any) -> None:
 
 
 def _is_map(output: str, shape: Sequence[int]) -> bool:
+    """Whether an output is kept for later frames as a map; logits are decoded class by class."""
     return len(shape) == 4 and not output.startswith("logits/")
 
 

@@ -67,7 +67,9 @@ class KeyframePolicy(ABC):
     def passed(self, camera: str) -> None:  # noqa: B027 (only some policies count frames)
         """The frame did not become a keyframe."""
 
-    def observe(self, camera: str, keyframe_ns: int, evidence: float) -> None:  # noqa: B027
+    def observe(  # noqa: B027 (only the adaptive policy looks at evidence)
+        self, camera: str, keyframe_ns: int, evidence: float
+    ) -> None:
         """How well the keyframe of that time explains the camera's latest frame."""
 
     @abstractmethod

@@ -115,7 +115,7 @@ def planar(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("layout", [reversed_channels, padded_rows, read_only, planar])
 def test_any_memory_layout(preprocess: Preprocessor, layout: object, size: tuple[int, int]) -> None:
     rgb = picture(*size)
-    laid_out = layout(rgb)  # type: ignore[operator]
+    laid_out = layout(rgb)  # type: ignore[operator]  (any of those above)
     before = laid_out.copy()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

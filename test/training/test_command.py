@@ -174,7 +174,7 @@ def test_tensorboard_is_asked_for_by_name(
         def close(self) -> None: ...
 
     module = type(sys)("torch.utils.tensorboard")
-    module.SummaryWriter = Writer  # type: ignore[attr-defined]
+    module.SummaryWriter = Writer  # type: ignore[attr-defined]  (a stand-in)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
     options = ("--tensorboard", "--validation", str(held_out))
     assert run_train(small(), two_clips, tmp_path / "out", *options) == 0
