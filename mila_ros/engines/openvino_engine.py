@@ -84,6 +84,9 @@ class OpenVinoEngine(GraphEngine):
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
+            # It ties every model's threads to the same cores, counted from the first: the slow
+            # network would take turns with the frames on one core, and the others lie idle.
+            "ENABLE_CPU_PINNING": False,
         }
         model = self._core.compile_model(str(folder / MODEL_FILE), "CPU", settings)
         graph = _Request(self._openvino, model, function)
