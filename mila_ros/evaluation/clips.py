@@ -49,6 +49,7 @@ def evaluate_clips(
                 labelled_frame.image,
                 stamp_ns=labelled_frame.stamp_ns,
                 focal_px=source.focal_px,
+                confidence=False,
             )
             if labelled_frame.truth.is_empty:
                 continue

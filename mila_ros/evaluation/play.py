@@ -169,4 +169,5 @@ class Player:
             stamp_ns=labelled.stamp_ns,
             camera=camera,
             focal_px=source.focal_px,
+            confidence=False,
         )

@@ -92,7 +92,12 @@ class Pipeline:
                 self.perception.reset(name, cause=change)
             focal_px = model.fx if model else None
             frame = self.perception.step(
-                rgb, stamp_ns=incoming.stamp_ns, camera=name, tasks=tasks, focal_px=focal_px
+                rgb,
+                stamp_ns=incoming.stamp_ns,
+                camera=name,
+                tasks=tasks,
+                focal_px=focal_px,
+                confidence="segmentation/confidence" in wanted,
             )
         self._checks.calibration(name, camera, incoming, width, height)
         begin_publish = time.monotonic()

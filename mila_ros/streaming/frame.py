@@ -39,7 +39,8 @@ class Frame:
         is_keyframe_new: Whether it came into use with this frame.
         keyframe_failure: Why there is no newer keyframe, in a sentence; None when nothing failed.
         segmentation: Class ids, uint8 [H, W]; 255 where the network gave no number.
-        confidence: Probability of that class, uint8 [H, W], 0..255 for 0..1.
+        confidence: Probability of that class, uint8 [H, W], 0..255 for 0..1; None where it was not
+            wanted.
         depth: Depth along the optical axis, float32 [H, W]; metres when ``bundle.depth.metric``.
             +inf is farther and -inf nearer than the bundle's range (REP-117), NaN is unknown;
             never 0.

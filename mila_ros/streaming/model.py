@@ -96,14 +96,19 @@ class Model:
         return self.engine.sources(image, precision=self.precision)
 
     def maps(
-        self, logits: Mapping[str, Tensor], size: tuple[int, int], focal_px: float | None
+        self,
+        logits: Mapping[str, Tensor],
+        size: tuple[int, int],
+        focal_px: float | None,
+        confidence: bool = True,
     ) -> dict[str, Any]:
         """Maps of ``size``, the image's height and width, by their names in :class:`.Frame`."""
         scale = 1.0
         if self.bundle.depth is not None:
             width = next(iter(logits.values())).shape[3]
             scale = depth_scale(self.bundle.depth, size[1], width, focal_px)
-        return self._postprocess({n: values.float() for n, values in logits.items()}, size, scale)
+        numbers = {name: values.float() for name, values in logits.items()}
+        return self._postprocess(numbers, size, scale, confidence)
 
     def among_frames(self) -> AbstractContextManager[Any]:
         """The context in which frames are computed."""

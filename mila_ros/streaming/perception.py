@@ -152,6 +152,7 @@ class Perception(Cameras):
         camera: str = "camera",
         tasks: Collection[str] | None = None,
         focal_px: float | None = None,
+        confidence: bool = True,
     ) -> Frame:
         """Perceive one frame of a camera.
 
@@ -168,6 +169,7 @@ class Perception(Cameras):
             tasks: Names of the tasks to compute; None for all of the bundle's.
             focal_px: Horizontal focal length of this image in pixels, which sets the scale of
                 metric depth; None when it is not known.
+            confidence: Whether that of the segmentation is wanted, which takes time.
 
         Raises:
             ValueError: For an image that is none, a negative stamp, a task that the model does
@@ -184,7 +186,9 @@ class Perception(Cameras):
         self._mode.tick(camera)
         turn, state = self._take_turn(camera, stream, stamp_ns, time_ns, wanted)
         try:
-            maps, answer, evidence, timings_ms = self._compute(rgb, turn, state, focal_px)
+            maps, answer, evidence, timings_ms = self._compute(
+                rgb, turn, state, focal_px, confidence
+            )
         except BaseException:  # whatever it was, the stream's state is half a frame's
             self._fail(stream)
             raise
@@ -217,7 +221,12 @@ class Perception(Cameras):
 
     @torch.inference_mode()
     def _compute(
-        self, rgb: NDArray[np.uint8], turn: Turn, state: State | None, focal_px: float | None
+        self,
+        rgb: NDArray[np.uint8],
+        turn: Turn,
+        state: State | None,
+        focal_px: float | None,
+        confidence: bool,
     ) -> tuple[dict[str, Any], Answer, float | None, dict[str, float]]:
         """Maps by their names in :class:`Frame`, what they came of, evidence, the stages' times."""
         model = self._model
@@ -230,7 +239,7 @@ class Perception(Cameras):
             if self.keyframes.wants_evidence and not answer.is_keyframe:
                 evidence = keyframe_evidence(answer.state)
             times.append(model.now())
-            maps = model.maps(answer.logits, rgb.shape[:2], focal_px)
+            maps = model.maps(answer.logits, rgb.shape[:2], focal_px, confidence)
             times.append(model.now())
         spans = (1e3 * (end - start) for start, end in pairwise(times))
         return maps, answer, evidence, dict(zip(STAGES, spans, strict=True))

@@ -10,7 +10,7 @@ than PyTorch's.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import cv2
 import numpy as np
@@ -40,7 +40,11 @@ class Postprocessor:
         self._tasks = {task.name: task for task in bundle.tasks}
 
     def __call__(
-        self, logits: Mapping[str, Tensor], size: tuple[int, int], depth_scale: float
+        self,
+        logits: Mapping[str, Tensor],
+        size: tuple[int, int],
+        depth_scale: float,
+        confidence: bool = True,
     ) -> dict[str, NDArray[np.generic]]:
         """Maps by the names they have in :class:`Frame`.
 
@@ -48,11 +52,14 @@ class Postprocessor:
             logits: By task, [1, channels, h, w].
             size: The image's height and width.
             depth_scale: What canonical depth is multiplied by, see :func:`depth_scale`.
+            confidence: Whether it is wanted, which takes as long as the classes again.
         """
         maps: dict[str, Tensor] = {}
         for name, values in logits.items():
             task = self._tasks[name]
-            if name == "segmentation":
+            if name == "segmentation" and not confidence:
+                maps["segmentation"] = decode_classes(values, size)
+            elif name == "segmentation":
                 maps["segmentation"], maps["confidence"] = decode_segmentation(values, size)
             elif name == "depth" and self._bundle.depth:
                 maps["depth"] = decode_depth(task, values, size, self._bundle.depth, depth_scale)
@@ -61,7 +68,7 @@ class Postprocessor:
             elif name == "normals":
                 maps["normals"] = decode_normals(task, values, size)
             elif name == "human_parts":
-                maps["human_parts"], _ = decode_segmentation(values, size)
+                maps["human_parts"] = decode_classes(values, size)
             elif name in ("edges", "saliency"):
                 maps[name] = decode_probability(values, size)
         return {name: tensor.cpu().numpy() for name, tensor in maps.items()}
@@ -93,17 +100,37 @@ def decode_segmentation(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, 
     Both are found at the network's resolution and repeated to the image's size. Where the logits
     are no numbers, the pixel is 255 with confidence 0.
     """
+    ids, levels = zip(*map(_confident_winners, _bands(logits)), strict=True)
+    return _repeat(torch.cat(ids), size), _repeat(torch.cat(levels), size)
+
+
+def decode_classes(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """The class ids of :func:`decode_segmentation` alone, in half the time."""
+    return _repeat(torch.cat([_winners(band) for band in _bands(logits)]), size)
+
+
+def _bands(logits: Tensor) -> Iterator[Tensor]:
+    """Rows of logits [1, channels, h, w], on a GPU all of them, as [channels, rows, w]."""
     rows = _BAND_ROWS if logits.device.type == HOST else logits.shape[2]
-    bands = [_winners(band) for band in logits[0].split(rows, dim=1)]
-    ids, levels = (torch.cat(parts) for parts in zip(*bands, strict=True))
-    return _repeat(ids, size), _repeat(levels, size)
+    for band in logits[0].split(rows, dim=1):
+        # A CPU is slow to reduce along a short innermost dimension.
+        turned = logits.device.type == HOST and band.stride(0) == 1
+        yield band.contiguous() if turned else band
 
 
-def _winners(logits: Tensor) -> tuple[Tensor, Tensor]:
+def _winners(logits: Tensor) -> Tensor:
+    """Class ids, uint8 [h, w], from logits [channels, h, w]; the first of several that are best."""
+    channels = len(logits)
+    best = logits.amax(0)
+    places = torch.arange(channels, 0, -1, dtype=torch.uint8, device=logits.device)
+    # An argmax takes twelve times as long on a CPU.
+    ids = channels - ((logits >= best).view(torch.uint8) * places.view(-1, 1, 1)).amax(0)
+    return ids.masked_fill_(~best.isfinite(), UNLABELLED)
+
+
+def _confident_winners(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Class ids and confidence, uint8 [h, w], from logits [channels, h, w]."""
     channels = len(logits)
-    if logits.device.type == HOST and logits.stride(0) == 1:
-        logits = logits.contiguous()  # a CPU is slow to reduce along a short innermost dimension
     # Beside the best, whose exponential is 1 and alone is not rounded down to 0: a softmax along
     # the first dimension and an argmax take twice as long on a CPU.
     relative = (logits - logits.amax(0)).exp_()

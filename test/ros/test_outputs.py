@@ -159,6 +159,24 @@ def test_a_compressed_mask_alone_is_encoded_and_nothing_else(bench, monkeypatch)
     assert set(made) == {"motion/mask/compressed", "depth/points"}
 
 
+def test_confidence_is_computed_for_those_who_watch_it(bench, monkeypatch) -> None:
+    perception = bench.node._pipeline.perception
+    frames, step = [], perception.step
+    monkeypatch.setattr(
+        perception, "step", lambda *a, **k: frames.append(step(*a, **k)) or frames[-1]
+    )
+    bench.watch("segmentation/mask")
+    bench.connect()
+    bench.answer(bench.image(), "segmentation/mask")
+    assert frames[-1].segmentation is not None and frames[-1].confidence is None
+    bench.watch("segmentation/confidence")
+    bench.connect()
+    image = bench.image()
+    bench.send(image)
+    confidence = bench.answer_with(image.header, "segmentation/confidence")
+    np.testing.assert_array_equal(pixels(confidence), frames[-1].confidence)
+
+
 def test_a_remapped_mask_takes_its_compressed_form_along(make_bench) -> None:
     bench = make_bench({"cli_args": ["--ros-args", "-r", "~/segmentation/mask:=/seg/labels"]})
     assert bench.change("configure")

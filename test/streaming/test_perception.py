@@ -84,6 +84,17 @@ def test_the_maps_types_and_values(perception: Perception) -> None:
     assert np.isfinite(frame.depth).any() and not (frame.depth == 0).any()
 
 
+def test_confidence_only_where_it_is_wanted(original: Path) -> None:
+    image = video(1)[0]
+    frames = [
+        Perception.load(original, device="cpu").step(image, stamp_ns=T0, confidence=wanted)
+        for wanted in (True, False)
+    ]
+    assert frames[0].confidence is not None and frames[1].confidence is None
+    for name in ("segmentation", "depth", "motion"):
+        assert np.array_equal(getattr(frames[0], name), getattr(frames[1], name)), name
+
+
 def test_all_four_tasks(tmp_path: Path) -> None:
     tasks = ["segmentation", "depth", "motion", "normals"]
     perception = Perception.load(make_tiny_bundle(tmp_path, tasks), device="cpu")

@@ -67,6 +67,20 @@ def test_pixels_without_numbers_are_unlabelled(resizer: str) -> None:
     ids, confidence = post.decode_segmentation(logits, (1, 3))
     assert ids.tolist() == [[1, 255, 255]]
     assert confidence.tolist() == [[255, 0, 0]]
+    assert post.decode_classes(logits, (1, 3)).tolist() == [[1, 255, 255]]
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_classes_alone_are_the_same(resizer: str, memory_format: torch.memory_format) -> None:
+    """Of equals the first wins, also of those that are far below zero."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randint(-3, 3, (1, 19, 70, 11), generator=generator).float()
+    logits[:, :, :9] = logits[:, :, :9] * 1e-3 - 1e4
+    logits = logits.contiguous(memory_format=memory_format)
+    ids = post.decode_classes(logits, (70, 11))
+    assert ids.dtype == torch.uint8
+    assert np.array_equal(ids, logits[0].numpy().argmax(0))
+    assert torch.equal(ids, post.decode_segmentation(logits, (70, 11))[0])
 
 
 def test_the_most_classes() -> None:
@@ -74,6 +88,7 @@ def test_the_most_classes() -> None:
     logits[0, 254] = 50
     ids, confidence = post.decode_segmentation(logits, (1, 1))
     assert (ids.item(), confidence.item()) == (254, 255)
+    assert post.decode_classes(logits, (1, 1)).item() == 254
 
 
 def test_depth_is_interpolated_as_a_logarithm(resizer: str) -> None:
