@@ -32,8 +32,8 @@ MOST_DRIFT = 1.05
 MEMORY = {"resident_mib": "VmRSS", "own_mib": "RssAnon", "of_files_mib": "RssFile"}
 
 
-def resident_mib() -> dict[str, float]:
-    """Memory of this process now: its own, and pages of files, which the system takes and gives."""
+def memory_mib() -> dict[str, float]:
+    """Of this process now: all, its own, and pages of files, which the system takes and gives."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     kib = {kind: int(re.findall(rf"{kind}:\s*(\d+) kB", status)[0]) for kind in MEMORY.values()}
     return {name: kib[kind] / 2**10 for name, kind in MEMORY.items()}
@@ -77,7 +77,7 @@ def main() -> int:
             latencies.append(path.frame()["total"])
         sample = {
             "minutes": (time.monotonic() - begin) / 60,
-            **resident_mib(),
+            **memory_mib(),
             "frames": len(latencies),
             "p50_ms": statistics.median(latencies),
             "p99_ms": float(np.percentile(latencies, 99)),

@@ -52,7 +52,7 @@ class Postprocessor:
             logits: By task, [1, channels, h, w].
             size: The image's height and width.
             depth_scale: What canonical depth is multiplied by, see :func:`depth_scale`.
-            confidence: Whether it is wanted; it takes a third of the time.
+            confidence: Whether that of the segmentation is wanted, which takes time.
         """
         maps: dict[str, Tensor] = {}
         for name, values in logits.items():
@@ -105,7 +105,7 @@ def decode_segmentation(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, 
 
 
 def decode_classes(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """The class ids of :func:`decode_segmentation` alone, in two thirds of the time."""
+    """The class ids of :func:`decode_segmentation` alone, which takes less time."""
     return _repeat(torch.cat([_winners(band) for band in _bands(logits)]), size)
 
 
