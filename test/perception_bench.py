@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
@@ -26,6 +27,7 @@ from mila_ros.ros.conversions import rgb_message
 from mila_ros.ros.outputs import OUTPUTS
 from mila_ros.ros.perception_node import PerceptionNode
 from mila_ros.ros.topics import TIMINGS
+from mila_ros.streaming import FailedFrame, Frame, FrameRequest
 
 TIMEOUT_S = 20.0
 ENDINGS = {Image: "/image", CompressedImage: "/image/compressed", CameraInfo: "/camera_info"}
@@ -215,3 +217,25 @@ class Bench:
 
 def as_dict(status: DiagnosticStatus) -> dict[str, str]:
     return {pair.key: pair.value for pair in status.values}
+
+
+def watch_steps(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    before: Callable[[list[FrameRequest]], object] = lambda requests: None,
+) -> list[tuple[FrameRequest, Frame | FailedFrame]]:
+    """What the network is asked for and answers from now on; ``before`` is called ahead of it."""
+    perception = bench.node._pipeline.perception
+    steps: list[tuple[FrameRequest, Frame | FailedFrame]] = []
+    step_batch = perception.step_batch
+
+    def watching(requests: list[FrameRequest]) -> Iterator[Frame | FailedFrame]:
+        if requests:
+            before(requests)
+        asked = {request.camera: request for request in requests}
+        for outcome in step_batch(requests):
+            steps.append((asked[outcome.camera], outcome))
+            yield outcome
+
+    monkeypatch.setattr(perception, "step_batch", watching)
+    return steps

@@ -91,7 +91,7 @@ class GraphEngine(Engine):
 
     def __init__(self, network: Network, device: torch.device) -> None:
         super().__init__(network, device)
-        # By image size; below it by part, precision, and names and shapes of its arguments.
+        # By height and width; below it by part, precision, and names and shapes of its arguments.
         self._graphs: OrderedDict[tuple[int, ...], dict[Any, tuple[FlatFunction, Graph]]]
         self._graphs = OrderedDict()
         self._lock = threading.Lock()  # over the table; never held while compiling
@@ -115,11 +115,11 @@ class GraphEngine(Engine):
         tasks: Collection[str] | None,
         precision: str,
     ) -> tuple[dict[str, Tensor], State]:
-        run = partial(self._run, tuple(image.shape), precision)
+        run = partial(self._run, tuple(image.shape[2:]), precision)
         return in_parts(self.network, run, image, state, keyframe, tasks)
 
     def sources(self, image: Tensor, *, precision: str) -> Mapping[str, Source]:
-        return sources_in_parts(partial(self._run, tuple(image.shape), precision), image)
+        return sources_in_parts(partial(self._run, tuple(image.shape[2:]), precision), image)
 
     def keep_only(self, precision: str) -> None:
         with self._lock:
@@ -158,7 +158,9 @@ class GraphEngine(Engine):
         self, size: tuple[int, ...], key: tuple[Part, str, Any], arguments: Tree
     ) -> tuple[FlatFunction, Graph]:
         part, precision, _ = key
-        what = f"{part} at {size[2]}x{size[3]} in {precision}"
+        count = next(tensor.shape[0] for _, tensor in leaves(arguments))
+        what = f"{part} at {size[0]}x{size[1]} in {precision}"
+        what += f" for {count} at once" if count > 1 else ""
         try:
             function = FlatFunction(self.network, part, *arguments)
             with self._lock:

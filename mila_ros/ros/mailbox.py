@@ -14,13 +14,15 @@ class Mailbox(Generic[Item]):
     """A one-slot mailbox for each of several cameras, safe to use from several threads.
 
     A slow reader always gets the newest frame of a camera and never an old one, and no camera
-    waits for another that sends more often: they are read in turn.
+    waits for another that sends more often: they are read in turn, one or several at once.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        # A camera keeps its place in this order from the moment its slot is filled.
         self._slots: dict[str, Item] = {}
+        self._turns: dict[
+            str, None
+        ] = {}  # cameras; first is who was read the longest ago
         self._woken = False
 
     def put(self, camera: str, item: Item) -> bool:
@@ -28,18 +30,25 @@ class Mailbox(Generic[Item]):
         with self._changed:
             is_replaced = camera in self._slots
             self._slots[camera] = item
+            self._turns.setdefault(camera)
             self._changed.notify()
         return is_replaced
 
-    def take(self, timeout_s: float | None = None) -> tuple[str, Item] | None:
-        """Wait for an item and empty its slot; None after `wake` or the timeout."""
+    def take(self, limit: int = 1, timeout_s: float | None = None) -> dict[str, Item]:
+        """Wait for an item and empty its slot; none after `wake` or the timeout.
+
+        With a limit over 1 the items that wait in other slots come with it. First in line is
+        whoever was read the longest ago.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._slots or self._woken, timeout_s)
             is_woken, self._woken = self._woken, False
-            if is_woken or not self._slots:
-                return None
-            camera = next(iter(self._slots))
-            return camera, self._slots.pop(camera)
+            if is_woken:
+                return {}
+            cameras = [camera for camera in self._turns if camera in self._slots][:limit]
+            for camera in cameras:
+                self._turns[camera] = self._turns.pop(camera)
+            return {camera: self._slots.pop(camera) for camera in cameras}
 
     def wake(self) -> None:
         """Make the current or else the next `take` return None."""

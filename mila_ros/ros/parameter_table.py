@@ -67,6 +67,15 @@ PARAMETERS = (
         Change.UNCONFIGURED,
     ),
     ParameterSpec(
+        "max_batch_size",
+        1,
+        "Frames of different cameras that are computed at once when they wait together; no frame "
+        "waits for others. 1 computes one after the other.",
+        Change.UNCONFIGURED,
+        1,
+        64,
+    ),
+    ParameterSpec(
         "image_transport",
         "raw",
         "raw subscribes to sensor_msgs/Image on ~/input/image, compressed to "

@@ -41,6 +41,7 @@ class Settings:
     engine: str
     cpu_threads: int
     cameras: tuple[str, ...]
+    max_batch_size: int
     image_transport: str
     autostart: bool
     keyframe_policy: str

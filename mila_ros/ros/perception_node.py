@@ -94,7 +94,7 @@ class PerceptionNode(ManagedNode):
         verb = "loading" if settings.engine == "eager" else "building"
         while not wait([loading], self.get_parameter("diagnostics.period_s").value).done:
             self._report(f"{verb} {settings.model} for the engine {settings.engine}")
-        self._pipeline = loading.result()
+        self._pipeline, self._worker.max_items = loading.result(), settings.max_batch_size
         bundle = self._pipeline.perception.bundle
         try:
             for name in settings.cameras:
@@ -201,9 +201,9 @@ class PerceptionNode(ManagedNode):
         if self._worker.mailbox.put(name, Incoming(message, camera.info, settings)):
             camera.statistics.replaced()
 
-    def _process(self, name: str, incoming: Incoming) -> None:
+    def _process(self, frames: dict[str, Incoming]) -> None:
         if self._pipeline is not None:
-            self._pipeline.process(name, incoming)
+            self._pipeline.process(frames, self._on_failed_frame)
 
     def _on_failed_frame(self, name: str, incoming: Incoming, error: Exception) -> None:
         sentence = f"a frame could not be processed: {type(error).__name__}: {error}"

@@ -10,20 +10,49 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 
-from mila_ros.data.image_encodings import ImageError
+from mila_ros.data.image_encodings import ImageError, RgbImage
 from mila_ros.ros.accounts import Accounts
 from mila_ros.ros.attention import prepare_attention
 from mila_ros.ros.cameras import Camera, Incoming
 from mila_ros.ros.conversions import message_to_rgb
 from mila_ros.ros.frame_checks import FrameChecks
-from mila_ros.ros.geometry import pinhole
+from mila_ros.ros.geometry import Pinhole, pinhole
 from mila_ros.ros.keyframe_settings import keyframe_policy, policy_settings
 from mila_ros.ros.outputs import Answer
 from mila_ros.ros.parameters import Settings
-from mila_ros.streaming import Perception, ResetCause
+from mila_ros.streaming import FailedFrame, Frame, FrameRequest, Perception, ResetCause
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A frame that can be answered.
+
+    Attributes:
+        name: its camera's.
+        incoming: what came.
+        begin_s: when work on it began, by ``time.monotonic``.
+        convert_ms: how long its conversion took.
+        rgb: the image, uint8 [H, W, 3].
+        model: the calibration at that size; None where there is none.
+        wanted: the topics to publish.
+        request: what the network is asked for; None where no topic needs it.
+    """
+
+    name: str
+    incoming: Incoming
+    begin_s: float
+    convert_ms: float
+    rgb: RgbImage
+    model: Pinhole | None
+    wanted: frozenset[str]
+    request: FrameRequest | None
+
+
+Failed = Callable[[str, Incoming, Exception], None]
 
 
 class Pipeline:
@@ -57,6 +86,7 @@ class Pipeline:
             max_cameras=len(settings.cameras),
             keyframe_mode=settings.keyframe_mode,
             keyframe_threads=settings.keyframe_threads,
+            max_batch_size=min(settings.max_batch_size, len(settings.cameras)),
         )
         self.perception.warm_up(*self.perception.bundle.input_size)
         self._cameras = cameras
@@ -66,54 +96,88 @@ class Pipeline:
         self._accounts = Accounts(cameras, self.perception, now_ns)
         self._is_preparing = False
 
-    def process(self, name: str, incoming: Incoming) -> None:
-        """Answer one frame: every watched output, or a counted reason why not."""
-        begin = time.monotonic()
+    def process(self, frames: Mapping[str, Incoming], failed: Failed) -> None:
+        """Answer a frame of each camera: every watched output, or a counted reason why not.
+
+        Args:
+            frames: by camera.
+            failed: told of each frame that raised something, which the others do not mind.
+        """
+        jobs: dict[str, Job] = {}
+        for name, incoming in frames.items():
+            try:
+                job = self._begin(name, incoming)
+                if job is not None and job.request is None:
+                    self._publish(job, None)
+                elif job is not None:
+                    jobs[name] = job
+            except Exception as error:
+                failed(name, incoming, error)
+        size = self.perception.max_batch_size
+        for frame in self.perception.step_batch([job.request for job in jobs.values()]):
+            job = jobs[frame.camera]
+            try:
+                if isinstance(frame, FailedFrame):
+                    raise frame.error
+                self._publish(job, frame)
+            except Exception as error:
+                failed(job.name, job.incoming, error)
+        if self.perception.max_batch_size < size:
+            self._warn("batch", f"{size} frames at once failed; from now on it is fewer.")
+
+    def _begin(self, name: str, incoming: Incoming) -> Job | None:
+        """What there is to do for a frame; None where nothing can or need be done."""
+        begin_s = time.monotonic()
         camera, settings, info = self._cameras[name], incoming.settings, incoming.info
         watched = camera.outputs.watched()
         if not watched:
             camera.statistics.unwatched()
-            return
+            return None
         try:
             rgb = message_to_rgb(incoming.message, settings.max_image_pixels)
         except ImageError as error:
             camera.statistics.refused(error.cause, str(error))
             self._warn(f"{name}.{error.cause}", f"{camera.statistics.topic}: {error}")
-            return
-        convert_ms, frame = _milliseconds_since(begin), None
-        height, width = rgb.shape[:2]
-        model = pinhole(info, settings.depth_focal_length_px, width, height)
+            return None
+        convert_ms = _milliseconds_since(begin_s)
+        model = pinhole(info, settings.depth_focal_length_px, rgb.shape[1], rgb.shape[0])
         wanted = watched - self._checks.without_calibration(name, camera, watched, info, model)
-        tasks = camera.outputs.tasks(wanted)
-        if tasks:
+        request = None
+        if tasks := camera.outputs.tasks(wanted):
             self._apply(settings)
             change = self._checks.changed_format(name, incoming)
             if change is not None:
                 self.perception.reset(name, cause=change)
-            focal_px = model.fx if model else None
-            frame = self.perception.step(
+            request = FrameRequest(
                 rgb,
                 stamp_ns=incoming.stamp_ns,
                 camera=name,
                 tasks=tasks,
-                focal_px=focal_px,
+                focal_px=model.fx if model else None,
                 confidence="segmentation/confidence" in wanted,
             )
-        self._checks.calibration(name, camera, incoming, width, height)
-        begin_publish = time.monotonic()
-        answer = Answer(incoming.message.header, info, model, rgb, frame, settings)
-        camera.outputs.publish(wanted, answer)
-        if frame is not None:
-            timings_ms = {
-                "convert": convert_ms,
-                **frame.timings_ms,
-                "publish": _milliseconds_since(begin_publish),
-                "processing": _milliseconds_since(begin),
-            }
-            self._accounts.answered(name, incoming, frame, model, timings_ms)
-            if frame.keyframe_failure is not None:
-                self._warn(f"{name}.keyframe", f"{name}: {frame.keyframe_failure}")
-            self._checks.time(name, camera, incoming.stamp_ns, frame.reset_cause)
+        return Job(name, incoming, begin_s, convert_ms, rgb, model, wanted, request)
+
+    def _publish(self, job: Job, frame: Frame | None) -> None:
+        """Publish what is wanted of a frame, and account for it."""
+        begin_s, name, incoming = time.monotonic(), job.name, job.incoming
+        camera = self._cameras[name]
+        self._checks.calibration(name, camera, incoming, job.rgb.shape[1], job.rgb.shape[0])
+        header, info = incoming.message.header, incoming.info
+        answer = Answer(header, info, job.model, job.rgb, frame, incoming.settings)
+        camera.outputs.publish(job.wanted, answer)
+        if frame is None:
+            return
+        timings_ms = {
+            "convert": job.convert_ms,
+            **frame.timings_ms,
+            "publish": _milliseconds_since(begin_s),
+            "processing": _milliseconds_since(job.begin_s),
+        }
+        self._accounts.answered(name, incoming, frame, job.model, timings_ms)
+        if frame.keyframe_failure is not None:
+            self._warn(f"{name}.keyframe", f"{name}: {frame.keyframe_failure}")
+        self._checks.time(name, camera, incoming.stamp_ns, frame.reset_cause)
 
     def restart(self) -> None:
         """Let every stream begin afresh because the node is activated anew; frees its features."""
@@ -157,6 +221,7 @@ class Pipeline:
             "engine": self.perception.engine.name,
             "building": self.perception.engine.building or "",
             "keyframe_mode": self.perception.keyframe_mode,
+            "max_batch_size": self.perception.max_batch_size,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }

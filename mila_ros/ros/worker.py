@@ -17,19 +17,25 @@ Result = TypeVar("Result")
 
 
 class Worker(Generic[Item]):
-    """Runs ``process(camera, item)`` for the newest item of each camera, and calls in between.
+    """Runs ``process`` on the newest items by camera, and calls in between.
 
-    A call comes after the item that has been taken: with ``mailbox.clear()`` before it, nothing
+    A call comes after the items that have been taken: with ``mailbox.clear()`` before it, nothing
     is being processed once it has returned. A fault in ``process`` is given to
-    ``on_error(camera, item, error)`` and the thread lives on; both run on the worker's thread.
+    ``on_error(camera, item, error)`` for each, and the thread lives on; both run on the worker's
+    thread.
+
+    Attributes:
+        mailbox: Where items are put.
+        max_items: How many are taken at once, of different cameras.
     """
 
     def __init__(
         self,
-        process: Callable[[str, Item], None],
+        process: Callable[[dict[str, Item]], None],
         on_error: Callable[[str, Item, Exception], None],
     ) -> None:
         self.mailbox: Mailbox[Item] = Mailbox()
+        self.max_items = 1
         self._process = process
         self._on_error = on_error
         self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
@@ -53,17 +59,18 @@ class Worker(Generic[Item]):
 
     def _run(self) -> None:
         while not self._is_closing:
-            taken = self.mailbox.take()
-            if taken is not None and not self._is_closing:
-                self._answer_frame(*taken)
+            items = self.mailbox.take(self.max_items)
+            if items and not self._is_closing:
+                self._answer_frames(items)
             while self._calls and not self._is_closing:
                 _answer(*self._calls.popleft())
 
-    def _answer_frame(self, camera: str, item: Item) -> None:
+    def _answer_frames(self, items: dict[str, Item]) -> None:
         try:
-            self._process(camera, item)
-        except Exception as error:  # one frame's fault must not end the stream: it is reported
-            self._on_error(camera, item, error)
+            self._process(items)
+        except Exception as error:  # a frame's fault must not end the stream: it is reported
+            for camera, item in items.items():
+                self._on_error(camera, item, error)
 
 
 def _answer(future: Future[Any], function: Callable[[], Any]) -> None:

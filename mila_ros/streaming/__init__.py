@@ -9,7 +9,7 @@ from .adaptive import Adaptive
 from .bundle import load_bundle, read_bundle, save_bundle, verify_bundle
 from .continuity import ResetCause
 from .description import Bundle, DepthSpec, InputSpec, Label
-from .frame import Frame
+from .frame import FailedFrame, Frame, FrameRequest
 from .keyframes import EveryN, KeyframePolicy, OnRequest, Period
 from .perception import Perception
 
@@ -18,7 +18,9 @@ __all__ = [
     "Bundle",
     "DepthSpec",
     "EveryN",
+    "FailedFrame",
     "Frame",
+    "FrameRequest",
     "InputSpec",
     "KeyframePolicy",
     "Label",

@@ -1,21 +1,57 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into :meth:`Perception.step`, and what comes out of it."""
+"""What goes into :class:`.Perception`, and what comes out of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .continuity import ResetCause
 from .description import Bundle
+from .preprocessing import check_image
 
 STAGES = ("preprocess", "network", "postprocess")
 """Of a frame's time, one after the other."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameRequest:
+    """An image to be perceived.
+
+    Attributes:
+        rgb: uint8 [H, W, 3], any strides; only read.
+        stamp_ns: When the frame was taken, in nanoseconds; 0 for unknown.
+        camera: Which stream the frame belongs to.
+        tasks: Names of the tasks to compute; None for all of the bundle's.
+        focal_px: Horizontal focal length of this image in pixels, which sets the scale of metric
+            depth; None when it is not known.
+        confidence: Whether that of the segmentation is wanted, which takes time.
+    """
+
+    rgb: NDArray[np.uint8]
+    stamp_ns: int
+    camera: str = "camera"
+    tasks: Collection[str] | None = None
+    focal_px: float | None = None
+    confidence: bool = True
+
+
+@dataclass(frozen=True)
+class FailedFrame:
+    """A frame that could not be computed; its stream begins afresh with the next one.
+
+    Attributes:
+        camera: As requested.
+        error: What the computation raised.
+    """
+
+    camera: str
+    error: Exception
 
 
 @dataclass(frozen=True)
@@ -32,7 +68,7 @@ class Frame:
             while the stamps are 0.
         reset_cause: Why the stream began afresh with this frame; None when it went on.
         timings_ms: ``preprocess``, ``network``, ``postprocess`` and ``total`` of this frame, in
-            milliseconds of the monotonic clock.
+            milliseconds of the monotonic clock; the first two are those of its whole batch.
         depth_scale_assumed: The depth is metric but the focal length was not given, so that the
             bundle's assumed field of view set its scale.
         keyframe_stamp_ns: The stamp of the keyframe in use; None where there is none.
@@ -77,25 +113,25 @@ class Frame:
     human_parts: NDArray[np.uint8] | None = None
 
 
-def check_request(
-    bundle: Bundle, stamp_ns: int, tasks: Collection[str] | None, focal_px: float | None
-) -> frozenset[str]:
-    """The tasks to compute, when all that is given to ``step`` beside the image is well.
+def check_request(bundle: Bundle, request: FrameRequest) -> FrameRequest:
+    """The request with all its tasks named, when it is well.
 
     Raises:
         ValueError: See :meth:`.Perception.step`.
     """
-    if stamp_ns < 0:
-        raise ValueError(f"a stamp must not be negative, but it is {stamp_ns} ns")
+    check_image(request.rgb)
+    if request.stamp_ns < 0:
+        raise ValueError(f"a stamp must not be negative, but it is {request.stamp_ns} ns")
+    focal_px = request.focal_px
     if focal_px is not None and not (focal_px > 0 and math.isfinite(focal_px)):
         raise ValueError(f"a focal length must be positive and finite, not {focal_px} px")
-    if isinstance(tasks, str):
-        raise ValueError(f"tasks must be a collection of names, not one text {tasks!r}")
+    if isinstance(request.tasks, str):
+        raise ValueError(f"tasks must be a collection of names, not one text {request.tasks!r}")
     known = frozenset(bundle.task_names)
-    wanted = known if tasks is None else frozenset(tasks)
+    wanted = known if request.tasks is None else frozenset(request.tasks)
     if not wanted or not wanted <= known:
         raise ValueError(
             f"the model {bundle.name} has the tasks {', '.join(bundle.task_names)}; "
             f"ask for some of them, not for {', '.join(sorted(wanted - known)) or 'none'}"
         )
-    return wanted
+    return replace(request, tasks=wanted)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,9 +32,16 @@ def check_keyframe_mode(name: str) -> None:
 
 
 class KeyframeMode(ABC):
-    """Computes frames; called by one thread."""
+    """Computes frames; called by one thread.
+
+    Args:
+        model: What with.
+    """
 
     name: str
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
 
     @abstractmethod
     def answer(self, turn: Turn, image: Tensor, state: State | None) -> Answer:
@@ -45,6 +52,27 @@ class KeyframeMode(ABC):
             image: The network's input.
             state: What the frame before left; None at the start of a stream, which is due.
         """
+
+    @abstractmethod
+    def is_batchable(self, turn: Turn, state: State | None) -> bool:
+        """Whether the frame takes as long as any other, and need not be computed by itself."""
+
+    def answer_batch(
+        self, turns: Sequence[Turn], images: Sequence[Tensor], states: Sequence[State | None]
+    ) -> list[Answer]:
+        """The logits of frames of several cameras at once, each of which is batchable.
+
+        Args:
+            turns: With the same tasks.
+            images: Of the same shape.
+            states: Of the same form, see :func:`.batches.form`.
+        """
+        is_keyframe = self._model.network.slow_only
+        results = self._model.step_batch(images, states, is_keyframe, turns[0].tasks)
+        return [
+            Answer(logits, new, is_keyframe, is_keyframe or turn.is_due)
+            for turn, (logits, new) in zip(turns, results, strict=True)
+        ]
 
     def tick(self, camera: str) -> None:  # noqa: B027 (only a lane counts frames)
         """A frame of the camera has come; called before its turn is decided."""
@@ -59,13 +87,13 @@ class Blocking(KeyframeMode):
 
     name = BLOCKING
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
     def answer(self, turn: Turn, image: Tensor, state: State | None) -> Answer:
         is_keyframe = turn.is_due or self._model.network.slow_only
         logits, new = self._model.step(image, state, is_keyframe, turn.tasks)
         return Answer(logits, new, is_keyframe, is_keyframe)
+
+    def is_batchable(self, turn: Turn, state: State | None) -> bool:
+        return self._model.network.slow_only or not turn.is_due
 
 
 class Concurrent(KeyframeMode):
@@ -86,7 +114,7 @@ class Concurrent(KeyframeMode):
     name = CONCURRENT
 
     def __init__(self, model: Model, lane: Lane, lock: threading.Lock) -> None:
-        self._model = model
+        super().__init__(model)
         self._lane = lane
         self._lock = lock
 
@@ -96,16 +124,30 @@ class Concurrent(KeyframeMode):
             if first is not None:
                 return first
         elif turn.is_due:
-            compute = self._model.beside(partial(self._model.sources, image))
-            self._lane.submit(turn.camera, partial(self._run, turn, compute))
+            self._submit(turn, image)
         logits, new = self._model.step(image, state, False, turn.tasks)
         return Answer(logits, new, False, turn.is_due)
+
+    def is_batchable(self, turn: Turn, state: State | None) -> bool:
+        return state is not None
+
+    def answer_batch(
+        self, turns: Sequence[Turn], images: Sequence[Tensor], states: Sequence[State | None]
+    ) -> list[Answer]:
+        for turn, image in zip(turns, images, strict=True):
+            if turn.is_due:
+                self._submit(turn, image)
+        return super().answer_batch(turns, images, states)
 
     def tick(self, camera: str) -> None:
         self._lane.tick(camera)
 
     def close(self, timeout_s: float) -> bool:
         return self._lane.close(timeout_s)
+
+    def _submit(self, turn: Turn, image: Tensor) -> None:
+        compute = self._model.beside(partial(self._model.sources, image))
+        self._lane.submit(turn.camera, partial(self._run, turn, compute))
 
     def _first(self, turn: Turn, image: Tensor) -> Answer | None:
         """A stream's beginning by the slow network; None when that fails."""

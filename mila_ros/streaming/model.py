@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -20,11 +20,12 @@ from ..engines import build_engine
 from ..engines.trees import leaves
 from ..networks import Network, State
 from ..networks.propagation import Source
+from .batches import joined, joined_states, parted, parted_state
 from .description import Bundle
 from .lanes import Lane
 from .postprocessing import Postprocessor, depth_scale
 from .precision import resolve_precision
-from .preprocessing import Preprocessor
+from .preprocessing import Preprocessor, network_size
 
 Result = tuple[dict[str, Tensor], State]
 """Logits by task and the state for the next frame."""
@@ -70,6 +71,10 @@ class Model:
         self.precision = resolve_precision(precision, device, self._try, self.engine.precisions)
         self.engine.keep_only(self.precision)
 
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the network's input for an image of that size."""
+        return network_size(height, width, self.bundle.input_size)
+
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
         """The network's input for an image; see :class:`.preprocessing.Preprocessor`."""
         return self._preprocess(rgb)
@@ -79,6 +84,18 @@ class Model:
     ) -> Result:
         """See :meth:`mila_ros.networks.Network.forward`."""
         return self.engine(image, state, keyframe=keyframe, tasks=tasks, precision=self.precision)
+
+    def step_batch(
+        self,
+        images: Sequence[Tensor],
+        states: Sequence[State | None],
+        keyframe: bool,
+        tasks: Collection[str] | None,
+    ) -> list[Result]:
+        """The same for several cameras' images, of one size and with states of one form."""
+        count = len(images)
+        logits, state = self.step(joined(images), joined_states(states), keyframe, tasks)
+        return list(zip(parted(logits, count), parted_state(state, count), strict=True))
 
     def first_keyframe(self, image: Tensor, tasks: Collection[str] | None) -> Result:
         """A step of the slow network without a state, in the lane: engines fit it to its threads.
@@ -149,9 +166,15 @@ class Model:
         return time.perf_counter()
 
     @torch.inference_mode()
-    def warm_up(self, height: int, width: int) -> None:
-        """Compute black frames in all the ways in which frames are computed."""
+    def warm_up(self, height: int, width: int, batch_size: int = 1) -> None:
+        """Compute black frames in all the ways in which frames are computed.
+
+        Args:
+            height, width: Theirs.
+            batch_size: Cameras at once, at most.
+        """
         tasks = frozenset(self.bundle.task_names)
+        slow_only = self.network.slow_only
         # What a young stream lacks is the frame itself: four ways; and beside a lane, two more.
         with self.among_frames():
             image = self.prepare(np.zeros((height, width, 3), np.uint8))
@@ -163,7 +186,10 @@ class Model:
                 self.maps(logits, (height, width), None)
                 self._lane.call(self.beside(partial(self.sources, image)))
             for kind in (True, False, False, True) if state is None else (False, False):
-                keyframe = kind or self.network.slow_only
+                keyframe = kind or slow_only
+                if slow_only or not keyframe:
+                    for count in range(2, batch_size + 1):
+                        self.step_batch([image] * count, [state] * count, keyframe, tasks)
                 logits, state = self.step(image, state, keyframe, tasks)
                 self.maps(logits, (height, width), None)
             self.now()

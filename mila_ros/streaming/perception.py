@@ -4,44 +4,37 @@
 
 from __future__ import annotations
 
-import time
 import weakref
-from collections.abc import Collection
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..engines import check_engine
-from ..networks import Network, State
+from ..networks import Network
+from .answering import Answering
 from .bundle import load_bundle
-from .cameras import Cameras
-from .continuity import UNSTAMPED
 from .description import Bundle
 from .devices import resolve_device, set_threads
-from .evidence import keyframe_evidence
-from .frame import STAGES, Frame, check_request
+from .frame import FailedFrame, Frame, FrameRequest, check_request
 from .keyframe_modes import BLOCKING, Blocking, Concurrent, KeyframeMode, check_keyframe_mode
 from .keyframes import EveryN, KeyframePolicy
 from .lanes import Lane, ThreadLane
 from .model import Model
 from .precision import check_precision
-from .preprocessing import check_image
-from .streams import Answer, Turn
 
 DEFAULT_MAX_GAP_S = 1.0
 DEFAULT_MAX_CAMERAS = 16
 CLOSE_TIMEOUT_S = 2.0
 
 
-class Perception(Cameras):
-    """Runs a model over camera frames, one at a time, each camera a stream of its own.
+class Perception(Answering):
+    """Runs a model over camera frames, each camera a stream of its own.
 
-    ``step`` and ``warm_up`` are for one thread. The other methods may be called from any thread and
-    never wait for a frame; what they ask for holds from the next frame on.
+    ``step``, ``step_batch`` and ``warm_up`` are for one thread. The other methods may be called
+    from any thread and never wait for a frame; what they ask for holds from the next frame on.
 
     Args:
         bundle: The model's description.
@@ -62,6 +55,7 @@ class Perception(Cameras):
             the others.
         lane: Where the slow network runs when it is concurrent; a thread of its own when not
             given.
+        max_batch_size: Frames of different cameras that :meth:`step_batch` computes at once.
 
     Attributes:
         bundle: The model's description.
@@ -69,13 +63,14 @@ class Perception(Cameras):
         dropped_cameras: How often a camera's state was dropped for another's.
         engine: The engine in use; its ``name``, and what it is ``building`` now.
         keyframe_mode: ``blocking`` or ``concurrent``.
+        max_batch_size: As given; halved when so many fail, for lack of memory most likely.
         network: The network.
         precision: ``fp32``, ``bf16`` or ``fp16``.
 
     Raises:
         MilaError: For a device, an engine, a precision or a way to run keyframes that is not
             there, or a negative number of threads.
-        ValueError: For a gap or a number of cameras that is not positive.
+        ValueError: For a gap, a number of cameras or a batch size that is not positive.
     """
 
     def __init__(
@@ -92,10 +87,14 @@ class Perception(Cameras):
         keyframe_mode: str = BLOCKING,
         keyframe_threads: int = 0,
         lane: Lane | None = None,
+        max_batch_size: int = 1,
     ) -> None:
+        if max_batch_size < 1:
+            raise ValueError(f"max_batch_size must be at least 1, not {max_batch_size}")
         check_keyframe_mode(keyframe_mode)
         set_threads(threads)
         self.bundle = bundle
+        self.max_batch_size = max_batch_size
         self.device = resolve_device(device)
         super().__init__(keyframes or EveryN(bundle.keyframe_every), max_cameras, max_gap_s)
         if keyframe_mode == BLOCKING or network.slow_only:
@@ -178,68 +177,34 @@ class Perception(Cameras):
             Exception: Whatever the computation raises, as it is; the stream is reset with the
                 cause ``ERROR`` then, and the next frame may well succeed.
         """
-        begin = time.perf_counter()
-        rgb = check_image(rgb)
-        wanted = check_request(self.bundle, stamp_ns, tasks, focal_px)
-        time_ns = time.monotonic_ns() if stamp_ns == UNSTAMPED else stamp_ns
-        stream, cause = self._begin(camera, stamp_ns, time_ns, rgb.shape[:2])
-        self._mode.tick(camera)
-        turn, state = self._take_turn(camera, stream, stamp_ns, time_ns, wanted)
-        try:
-            maps, answer, evidence, timings_ms = self._compute(
-                rgb, turn, state, focal_px, confidence
-            )
-        except BaseException:  # whatever it was, the stream's state is half a frame's
-            self._fail(stream)
-            raise
-        failure = self._finish(turn, answer, evidence)
-        keyframe = turn.as_keyframe() if answer.is_keyframe else turn.keyframe
-        depth = self.bundle.depth if "depth" in wanted else None
-        timings_ms["total"] = (time.perf_counter() - begin) * 1e3
-        return Frame(
-            camera=camera,
-            stamp_ns=stamp_ns,
-            is_keyframe=answer.is_keyframe,
-            keyframe_age=turn.number - keyframe.number,
-            keyframe_age_s=(time_ns - keyframe.time_ns) * 1e-9,
-            reset_cause=cause,
-            timings_ms=timings_ms,
-            depth_scale_assumed=depth is not None and depth.metric and focal_px is None,
-            keyframe_stamp_ns=keyframe.stamp_ns,
-            is_keyframe_new=answer.is_keyframe or turn.is_keyframe_new,
-            keyframe_failure=failure,
-            **maps,
-        )
+        request = FrameRequest(rgb, stamp_ns, camera, tasks, focal_px, confidence)
+        (outcome,) = self.step_batch([request])
+        if isinstance(outcome, FailedFrame):
+            raise outcome.error
+        return outcome
+
+    def step_batch(self, requests: Iterable[FrameRequest]) -> Iterator[Frame | FailedFrame]:
+        """Perceive one frame of each of several cameras; otherwise see :meth:`step`.
+
+        Those that are alike (frames between keyframes, of one shape and with the same tasks) are
+        computed at once, ``max_batch_size`` at most. Each is returned as soon as it is there,
+        which is not the order in which they were given; those that are not fetched any more count
+        as failed.
+
+        Raises:
+            ValueError: For a request that is not well, see :meth:`step`, or two of one camera. All
+                streams are left as they were.
+        """
+        wanted = [check_request(self.bundle, request) for request in requests]
+        cameras = [request.camera for request in wanted]
+        if len(set(cameras)) < len(cameras):
+            raise ValueError(f"give one frame of each camera, not of {', '.join(cameras)}")
+        return self._answer(wanted)
 
     def warm_up(self, height: int, width: int) -> None:
-        """Compute keyframes of a black image and the frames between them, of no camera.
+        """Compute keyframes of black images and the frames between them, of no camera.
 
         The first frame of a size takes longer than those after it: memory is allocated then, on a
         GPU the kernels are loaded and chosen, and engines that compile do it then.
         """
-        self._model.warm_up(height, width)
-
-    @torch.inference_mode()
-    def _compute(
-        self,
-        rgb: NDArray[np.uint8],
-        turn: Turn,
-        state: State | None,
-        focal_px: float | None,
-        confidence: bool,
-    ) -> tuple[dict[str, Any], Answer, float | None, dict[str, float]]:
-        """Maps by their names in :class:`Frame`, what they came of, evidence, the stages' times."""
-        model = self._model
-        with model.among_frames():
-            times = [model.now()]
-            image = model.prepare(rgb)
-            times.append(model.now())
-            answer = self._mode.answer(turn, image, state)
-            evidence = None
-            if self.keyframes.wants_evidence and not answer.is_keyframe:
-                evidence = keyframe_evidence(answer.state)
-            times.append(model.now())
-            maps = model.maps(answer.logits, rgb.shape[:2], focal_px, confidence)
-            times.append(model.now())
-        spans = (1e3 * (end - start) for start, end in pairwise(times))
-        return maps, answer, evidence, dict(zip(STAGES, spans, strict=True))
+        self._model.warm_up(height, width, self.max_batch_size)

@@ -15,8 +15,8 @@ from torch import Tensor
 from .description import SIZE_STEP, InputSpec
 
 
-def check_image(rgb: object) -> NDArray[np.uint8]:
-    """The image itself, when it is one.
+def check_image(rgb: object) -> None:
+    """Refuse what is no image.
 
     Raises:
         ValueError: When it is not a uint8 array [H, W, 3] with pixels in it.
@@ -28,7 +28,6 @@ def check_image(rgb: object) -> NDArray[np.uint8]:
             f"an image must be RGB, uint8 [height, width, 3] and not empty, "
             f"not {rgb.dtype} {list(rgb.shape)}"
         )
-    return rgb
 
 
 def network_size(height: int, width: int, trained: tuple[int, int]) -> tuple[int, int]:

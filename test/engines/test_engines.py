@@ -8,6 +8,7 @@ import copy
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,33 @@ def test_openvino_agrees_and_compiles_each_graph_once(
     next(other.parameters()).data.mul_(1.01)
     with pytest.raises(EngineError, match="the engine openvino cannot run this network"):
         difference(build_engine("openvino", other, CPU), other)
+
+
+@needs_openvino
+def test_a_batch_has_graphs_of_its_own_beside_those_of_one_frame(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mila_ros.engines")
+    engine = build_engine("openvino", network, CPU)
+    several = [torch.cat(pair) for pair in pairwise(images()[:3])]
+
+    def play(number: slice) -> dict[str, Tensor]:
+        state = None
+        for keyframe, batch in zip((True, False), several, strict=True):
+            logits, state = engine(
+                batch[number], state, keyframe=keyframe, tasks=None, precision="fp32"
+            )
+        return logits
+
+    with torch.inference_mode():
+        both, first, second = (play(slice(*ends)) for ends in ((0, 2), (0, 1), (1, 2)))
+    for task, logits in both.items():
+        expected = torch.cat([first[task], second[task]])
+        assert (logits - expected).abs().max() < 1e-4 * expected.abs().max()
+    # One size of image, so that batches push no other size out.
+    assert list(engine._graphs) == [(32, 64)]
+    said = [message for message in caplog.messages if "compiles" in message]
+    assert len(said) == 2 * len([message for message in said if message.endswith("for 2 at once")])
 
 
 @needs_openvino

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from perception_bench import picture, stamp_of
+from perception_bench import picture, stamp_of, watch_steps
 from sensor_msgs.msg import CompressedImage, Image
 
 MASK = "segmentation/mask"
@@ -267,14 +267,7 @@ def test_silence_is_explained(make_bench, capfd) -> None:
 def test_a_slow_network_gets_the_newest_frame_and_drops_the_others(bench, monkeypatch) -> None:
     bench.watch(MASK)
     bench.connect()
-    perception = bench.node._pipeline.perception
-    step = perception.step
-
-    def slow_step(*arguments, **options):
-        time.sleep(0.15)
-        return step(*arguments, **options)
-
-    monkeypatch.setattr(perception, "step", slow_step)
+    watch_steps(bench, monkeypatch, lambda _: time.sleep(0.15))
     sent = []
     for _ in range(40):
         sent.append(bench.image())

@@ -13,8 +13,8 @@ from mila_ros.ros.mailbox import Mailbox
 def test_newest_item_wins_and_replaced_ones_are_told() -> None:
     mailbox: Mailbox[int] = Mailbox()
     assert [mailbox.put("front", number) for number in range(4)] == [False, True, True, True]
-    assert mailbox.take(0.0) == ("front", 3)
-    assert mailbox.take(0.0) is None
+    assert mailbox.take(timeout_s=0.0) == {"front": 3}
+    assert mailbox.take(timeout_s=0.0) == {}
     assert mailbox.put("front", 4) is False
 
 
@@ -24,7 +24,7 @@ def test_a_busy_camera_does_not_starve_another() -> None:
     mailbox.put("left", 0)
     order = []
     for number in range(1, 7):
-        camera, _ = mailbox.take(0.0)
+        (camera,) = mailbox.take(timeout_s=0.0)
         order.append(camera)
         for _ in range(3):
             mailbox.put("front", number)
@@ -37,15 +37,29 @@ def test_a_replaced_item_keeps_its_turn() -> None:
     mailbox.put("front", 0)
     mailbox.put("left", 0)
     mailbox.put("front", 1)
-    assert mailbox.take(0.0) == ("front", 1)
-    assert mailbox.take(0.0) == ("left", 0)
+    assert mailbox.take(timeout_s=0.0) == {"front": 1}
+    assert mailbox.take(timeout_s=0.0) == {"left": 0}
+
+
+def test_what_waits_is_taken_together_up_to_a_limit() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    for camera in ("front", "left", "right", "rear", "left"):
+        mailbox.put(camera, 1)
+    assert list(mailbox.take(3).items()) == [("front", 1), ("left", 1), ("right", 1)]
+    mailbox.put("front", 2)
+    assert list(mailbox.take(3)) == ["rear", "front"]
+    assert mailbox.take(3, timeout_s=0.0) == {}
+    # Right has been waiting for longer than rear and front, whoever sends first.
+    for camera in ("front", "rear", "left", "right"):
+        mailbox.put(camera, 3)
+    assert list(mailbox.take(2)) == ["left", "right"]
 
 
 def test_take_waits_for_a_put_from_another_thread() -> None:
     mailbox: Mailbox[str] = Mailbox()
     thread = threading.Timer(0.1, mailbox.put, ("front", "frame"))
     thread.start()
-    assert mailbox.take(5.0) == ("front", "frame")
+    assert mailbox.take(timeout_s=5.0) == {"front": "frame"}
     thread.join()
 
 
@@ -54,20 +68,20 @@ def test_wake_ends_a_take_once_and_keeps_the_items() -> None:
     thread = threading.Timer(0.05, mailbox.wake)
     thread.start()
     start = time.monotonic()
-    assert mailbox.take(5.0) is None
+    assert mailbox.take(timeout_s=5.0) == {}
     assert time.monotonic() - start < 2.0
     thread.join()
     mailbox.put("front", 1)
     mailbox.wake()
-    assert mailbox.take(0.0) is None
-    assert mailbox.take(0.0) == ("front", 1)
+    assert mailbox.take(timeout_s=0.0) == {}
+    assert mailbox.take(timeout_s=0.0) == {"front": 1}
 
 
 def test_clear_empties_the_slots() -> None:
     mailbox: Mailbox[int] = Mailbox()
     mailbox.put("front", 1)
     mailbox.clear()
-    assert mailbox.take(0.0) is None
+    assert mailbox.take(timeout_s=0.0) == {}
     assert mailbox.put("front", 2) is False
 
 
@@ -83,8 +97,9 @@ def test_every_item_is_either_taken_or_counted_under_load() -> None:
     threads = [threading.Thread(target=send, args=(camera,)) for camera in taken]
     for thread in threads:
         thread.start()
-    while (item := mailbox.take(0.3)) is not None:
-        taken[item[0]].append(item[1])
+    while items := mailbox.take(timeout_s=0.3):
+        for camera, number in items.items():
+            taken[camera].append(number)
     for thread in threads:
         thread.join()
     for camera, numbers in taken.items():

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from perception_bench import Bench, as_dict
+from perception_bench import Bench, as_dict, watch_steps
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -90,11 +90,7 @@ def test_points_are_the_back_projection_of_the_depth_image(bench) -> None:
 
 
 def test_points_wait_for_a_calibration_and_the_state_says_so(bench, monkeypatch) -> None:
-    steps = []
-    step = bench.node._pipeline.perception.step
-    monkeypatch.setattr(
-        bench.node._pipeline.perception, "step", lambda *a, **k: steps.append(k) or step(*a, **k)
-    )
+    steps = watch_steps(bench, monkeypatch)
     bench.watch("depth/points")
     bench.wait(lambda: bench.node._cameras["camera"].outputs.watched())
     bench.send(bench.image())
@@ -160,21 +156,18 @@ def test_a_compressed_mask_alone_is_encoded_and_nothing_else(bench, monkeypatch)
 
 
 def test_confidence_is_computed_for_those_who_watch_it(bench, monkeypatch) -> None:
-    perception = bench.node._pipeline.perception
-    frames, step = [], perception.step
-    monkeypatch.setattr(
-        perception, "step", lambda *a, **k: frames.append(step(*a, **k)) or frames[-1]
-    )
+    steps = watch_steps(bench, monkeypatch)
     bench.watch("segmentation/mask")
     bench.connect()
     bench.answer(bench.image(), "segmentation/mask")
-    assert frames[-1].segmentation is not None and frames[-1].confidence is None
+    _, frame = steps[-1]
+    assert frame.segmentation is not None and frame.confidence is None
     bench.watch("segmentation/confidence")
     bench.connect()
     image = bench.image()
     bench.send(image)
     confidence = bench.answer_with(image.header, "segmentation/confidence")
-    np.testing.assert_array_equal(pixels(confidence), frames[-1].confidence)
+    np.testing.assert_array_equal(pixels(confidence), steps[-1][1].confidence)
 
 
 def test_a_remapped_mask_takes_its_compressed_form_along(make_bench) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from helpers import TINY_DEFAULT
-from perception_bench import as_dict
+from perception_bench import as_dict, watch_steps
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mila_ros.data.compressed_images import compressed_to_rgb
@@ -139,29 +139,22 @@ def test_depth_scales_with_the_focal_length(bench) -> None:
 
 
 def test_only_what_is_watched_is_computed(bench, monkeypatch) -> None:
-    perception = bench.node._pipeline.perception
-    asked = []
-    step = perception.step
-    monkeypatch.setattr(
-        perception, "step", lambda *a, **k: asked.append(set(k["tasks"])) or step(*a, **k)
-    )
+    steps = watch_steps(bench, monkeypatch)
     for count in range(3):
         bench.send(bench.image())
         status = bench.status("input camera", **{"dropped.unwatched": str(count + 1)})
-    assert asked == []
+    assert steps == []
     assert status.level == DiagnosticStatus.OK
     bench.watch("segmentation/color")
     bench.connect()
-    assert asked and asked[-1] == {"segmentation"}
+    assert steps and steps[-1][0].tasks == {"segmentation"}
     bench.watch("depth/image")
     bench.connect()
-    assert asked[-1] == {"segmentation", "depth"}
+    assert steps[-1][0].tasks == {"segmentation", "depth"}
 
 
 def test_camera_info_alone_needs_no_network(bench, monkeypatch) -> None:
-    monkeypatch.setattr(
-        bench.node._pipeline.perception, "step", lambda *_, **__: pytest.fail("network ran")
-    )
+    steps = watch_steps(bench, monkeypatch)
     bench.watch("segmentation/camera_info")
     bench.send(info_for(bench))
     bench.wait(lambda: bench.node._cameras["camera"].info is not None)
@@ -170,6 +163,7 @@ def test_camera_info_alone_needs_no_network(bench, monkeypatch) -> None:
     info = bench.answer(image, "segmentation/camera_info")
     assert info.header == image.header
     assert info.k[0] == 100.0
+    assert steps == []
 
 
 def test_a_subscriber_that_comes_late_is_served(bench) -> None:
@@ -192,16 +186,8 @@ def test_two_cameras_keep_their_own_streams(make_bench, tiny_model, monkeypatch)
     for camera in ("front", "left"):
         bench.watch(f"{camera}/segmentation/mask", f"{camera}/keyframe")
         bench.connect(camera=camera)
-    perception, keyframes = bench.node._pipeline.perception, []
-    perception.reset(cause="activated")
-    step = perception.step
-
-    def spying_step(*arguments, **options):
-        frame = step(*arguments, **options)
-        keyframes.append(frame.is_keyframe)
-        return frame
-
-    monkeypatch.setattr(perception, "step", spying_step)
+    bench.node._pipeline.perception.reset(cause="activated")
+    steps = watch_steps(bench, monkeypatch)
     references = {
         camera: Perception.load(tiny_model, device="cpu", keyframes=EveryN(1000), threads=1)
         for camera in ("front", "left")
@@ -212,10 +198,11 @@ def test_two_cameras_keep_their_own_streams(make_bench, tiny_model, monkeypatch)
             mask = bench.answer(image, f"{camera}/segmentation/mask", camera)
             assert mask.header == image.header
             reference = references[camera]
-            if keyframes[-1]:
+            if steps[-1][1].is_keyframe:
                 reference.request_keyframe("camera")
             frame = reference.step(pixels(image), stamp_ns=(number + 1) * 100_000_000)
             assert (pixels(mask) == frame.segmentation).mean() > 0.999
+    keyframes = [frame.is_keyframe for _, frame in steps]
     # The first frame of each is one; then every third, and no two in a row.
     assert keyframes[:2] == [True, True]
     assert sum(keyframes) >= 4

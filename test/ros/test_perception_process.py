@@ -33,17 +33,17 @@ import sys, time
 from mila_ros.streaming import Perception
 from mila_ros.ros.perception_node import main
 
-step, count = Perception.step, 0
+step_batch, count = Perception.step_batch, 0
 
-def hanging_step(*arguments, **options):
+def hanging_step_batch(*arguments, **options):
     global count
     count += 1
     if count == 3:
         print("hanging", file=sys.stderr, flush=True)
         time.sleep(60)
-    return step(*arguments, **options)
+    return step_batch(*arguments, **options)
 
-Perception.step = hanging_step
+Perception.step_batch = hanging_step_batch
 sys.exit(main())
 """
 

@@ -10,14 +10,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from malformed import spoiled
-from perception_bench import Bench, as_dict, stamp_of
+from perception_bench import Bench, as_dict, stamp_of, watch_steps
 
 from mila_ros.networks import Network
+from mila_ros.streaming import FrameRequest
 
 CAMERAS = ["front", "left", "rear", "right"]
 STEP_S = 0.05
@@ -38,20 +40,20 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
 def events(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """("arrives" or "starts", camera), in their order; a frame takes STEP_S longer than it does."""
     events: list[tuple[str, str]] = []
-    mailbox, perception = bench.node._worker.mailbox, bench.node._pipeline.perception
-    put, step = mailbox.put, perception.step
+    mailbox = bench.node._worker.mailbox
+    put = mailbox.put
 
     def spying_put(camera: str, item: object) -> bool:
         events.append(("arrives", camera))
         return put(camera, item)
 
-    def slow_step(*arguments: object, **options: object) -> object:
-        events.append(("starts", options["camera"]))
+    def start(requests: list[FrameRequest]) -> None:
+        (request,) = requests
+        events.append(("starts", request.camera))
         time.sleep(STEP_S)
-        return step(*arguments, **options)
 
     monkeypatch.setattr(mailbox, "put", spying_put)
-    monkeypatch.setattr(perception, "step", slow_step)
+    watch_steps(bench, monkeypatch, start)
     return events
 
 
@@ -186,3 +188,49 @@ def test_each_camera_has_its_own_account_and_keyframes(bench) -> None:
 
 def answered(bench: Bench, camera: str) -> int:
     return bench.node._cameras[camera].statistics.counts().answered
+
+
+def test_frames_that_wait_together_are_computed_at_once(make_bench, monkeypatch, capfd) -> None:
+    bench = make_bench(cameras=CAMERAS, max_batch_size=3, image_timeout_s=1.0)
+    assert bench.change("configure") and bench.change("activate")
+    for camera in CAMERAS:
+        bench.watch(f"{camera}/segmentation/mask")
+        bench.connect(camera=camera)
+    assert as_dict(bench.status("model"))["max_batch_size"] == "3"
+    model, batches, computed, spoilt = bench.node._pipeline.perception._model, [], [], []
+    network_batch, maps = model.step_batch, model.maps
+
+    def start(requests: list[FrameRequest]) -> None:
+        time.sleep(STEP_S)
+        batches.append([request.camera for request in requests])
+
+    def spying(images: list[object], *arguments: object) -> object:
+        computed.append(len(images))
+        return network_batch(images, *arguments)
+
+    def failing_once(*arguments: object) -> object:
+        if len(batches) == 10 and not spoilt:
+            spoilt.append(True)
+            raise RuntimeError("no maps")
+        return maps(*arguments)
+
+    watch_steps(bench, monkeypatch, start)
+    monkeypatch.setattr(model, "step_batch", spying)
+    monkeypatch.setattr(model, "maps", failing_once)
+    with flood(bench, CAMERAS):
+        bench.wait(lambda: len(batches) >= 30)
+    settled = batches[8:30]
+    assert {len(batch) for batch in settled} == {3}
+    # Those who waited longest go first: nobody is left out twice running.
+    for before, after in pairwise(settled):
+        assert set(CAMERAS) - set(before) <= set(after)
+    shares = Counter(camera for batch in settled for camera in batch)
+    assert max(shares.values()) - min(shares.values()) <= 2, shares
+    assert set(computed) <= {2, 3} and computed
+    failed = [bench.node._cameras[name].statistics.counts().dropped for name in CAMERAS]
+    assert sum(counts.get("failed", 0) for counts in failed) == 1
+    assert "RuntimeError: no maps" in capfd.readouterr().err
+    for camera in CAMERAS:
+        image = bench.image()
+        image.header.stamp.sec = 1_900_000_000
+        assert bench.answer(image, f"{camera}/segmentation/mask", camera).header == image.header

@@ -22,12 +22,13 @@ class Recorder:
         self.gate.set()
         self.started = threading.Event()
 
-    def process(self, camera: str, item: Any) -> None:
+    def process(self, items: dict[str, Any]) -> None:
         self.started.set()
         assert self.gate.wait(10)
-        if item == "bad":
+        if "bad" in items.values():
             raise ValueError("a bad frame")
-        self.done.append((camera, item, threading.current_thread().name))
+        name = threading.current_thread().name
+        self.done += [(camera, item, name) for camera, item in items.items()]
 
     def on_error(self, camera: str, item: Any, error: Exception) -> None:
         self.errors.append((camera, item, str(error)))
@@ -73,6 +74,21 @@ def test_a_fault_is_reported_and_the_next_frame_answered(worker, recorder) -> No
     drain(worker)
     assert recorder.errors == [("front", "bad", "a bad frame")]
     assert [item for _, item, _ in recorder.done] == ["good"]
+
+
+def test_cameras_that_wait_are_processed_together_and_a_fault_is_told_of_each(
+    worker, recorder
+) -> None:
+    worker.max_items = 2
+    recorder.gate.clear()
+    worker.mailbox.put("front", 1)
+    assert recorder.started.wait(5)
+    for camera, item in (("left", "bad"), ("front", 2), ("rear", 3)):
+        worker.mailbox.put(camera, item)
+    recorder.gate.set()
+    drain(worker)
+    assert recorder.errors == [("left", "bad", "a bad frame"), ("front", 2, "a bad frame")]
+    assert [(camera, item) for camera, item, _ in recorder.done] == [("front", 1), ("rear", 3)]
 
 
 def test_a_call_comes_after_the_frame_in_progress_and_before_the_next(worker, recorder) -> None:
