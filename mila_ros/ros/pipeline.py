@@ -116,9 +116,10 @@ class Pipeline:
         size = self.perception.max_batch_size
         for frame in self.perception.step_batch([job.request for job in jobs.values()]):
             job = jobs[frame.camera]
+            if isinstance(frame, FailedFrame):
+                failed(job.name, job.incoming, frame.error)
+                continue
             try:
-                if isinstance(frame, FailedFrame):
-                    raise frame.error
                 self._publish(job, frame)
             except Exception as error:
                 failed(job.name, job.incoming, error)

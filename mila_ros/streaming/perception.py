@@ -179,9 +179,12 @@ class Perception(Answering):
         """
         request = FrameRequest(rgb, stamp_ns, camera, tasks, focal_px, confidence)
         (outcome,) = self.step_batch([request])
-        if isinstance(outcome, FailedFrame):
+        if isinstance(outcome, Frame):
+            return outcome
+        try:
             raise outcome.error
-        return outcome
+        finally:  # the error knows this call: if that knew the error, both would keep the tensors
+            del outcome
 
     def step_batch(self, requests: Iterable[FrameRequest]) -> Iterator[Frame | FailedFrame]:
         """Perceive one frame of each of several cameras; otherwise see :meth:`step`.

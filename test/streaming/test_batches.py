@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +223,34 @@ def test_one_frame_that_fails_is_told_and_the_others_are_answered(
     frames = by_camera(perception.step_batch(requests(videos, 3)))
     assert frames["left"].reset_cause is ResetCause.ERROR and frames["left"].is_keyframe
     assert frames["front"].reset_cause is None and not frames["front"].is_keyframe
+
+
+def test_a_frame_that_failed_keeps_no_tensor_alive(
+    perception: Perception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the memory that there was none of would only come back with the garbage collector."""
+    prepare, kept = perception._model.prepare, []
+
+    def watching(rgb: Image) -> torch.Tensor:
+        tensor = prepare(rgb)
+        kept.append(weakref.ref(tensor))
+        return tensor
+
+    def failing(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr(perception._model, "prepare", watching)
+    monkeypatch.setattr(perception._model, "step", failing)
+    gc.disable()
+    try:
+        with pytest.raises(torch.OutOfMemoryError) as told:
+            perception.step(video(1)[0], stamp_ns=T0)
+        del told
+        (failed,) = perception.step_batch([FrameRequest(video(1)[0], T0)])
+        del failed
+        assert [reference() for reference in kept] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_frames_that_nobody_fetches_count_as_failed(perception: Perception) -> None:
