@@ -61,6 +61,8 @@ class StatusLine:
 
 def status_text(report: dict[str, Any]) -> str:
     """A report of the recorder in one line."""
+    if not report["frames_in"]:
+        return "waiting for the first image"
     latency = report["latency_ms"]
     shown = f"{latency['p50']:.0f} ms (p95 {latency['p95']:.0f})" if latency else "n/a"
     return (

@@ -56,6 +56,7 @@ class Steps:
             self._module = DistributedDataParallel(
                 objective,
                 device_ids=[device] if device.type == "cuda" else None,
+                # A frame without one before it propagates nothing, and a turn may be of one task.
                 find_unused_parameters=True,
             )
         self._module.train()

@@ -19,7 +19,7 @@ from mila_ros import cli
 from mila_ros.data.clip_writer import ClipWriter
 from mila_ros.data.frame_sources import open_source
 from mila_ros.demo import processes
-from mila_ros.demo.results import prepare
+from mila_ros.demo.results import prepare, status_text
 from mila_ros.errors import MilaError
 
 SIZE = (64, 128)
@@ -176,6 +176,24 @@ def test_without_ros_it_says_how_to_install_it(capsys, monkeypatch):
     monkeypatch.setattr("mila_ros.nodes.importlib.util.find_spec", lambda name: None)
     line = fails(capsys)
     assert "needs ROS 2" in line and "pip install 'ros-jazzy-rclpy[fastrtps]'" in line
+
+
+def test_no_rate_is_shown_before_there_is_an_image():
+    report = {
+        "frames_in": 0,
+        "frames_out": 0,
+        "rate_in_hz": 0.0,
+        "rate_out_hz": 0.0,
+        "latency_ms": None,
+        "keyframes": 0,
+        "dropped": 0,
+    }
+    assert status_text(report) == "waiting for the first image"
+    latency = {"p50": 48.2, "p95": 66.0}
+    report |= {"frames_in": 3, "frames_out": 2, "rate_in_hz": 10.0, "latency_ms": latency}
+    assert status_text(report) == (
+        "in  10.0 Hz  out   0.0 Hz  latency 48 ms (p95 66)  frames 2/3  keyframes 0  dropped 0"
+    )
 
 
 def test_results_of_an_earlier_demo_are_replaced_and_nothing_else(tmp_path):
