@@ -20,9 +20,7 @@ class Mailbox(Generic[Item]):
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._slots: dict[str, Item] = {}
-        self._turns: dict[
-            str, None
-        ] = {}  # cameras; first is who was read the longest ago
+        self._turns: dict[str, None] = {}  # cameras; first is who was read the longest ago
         self._woken = False
 
     def put(self, camera: str, item: Item) -> bool:
