@@ -20,7 +20,8 @@ class Mailbox(Generic[Item]):
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._slots: dict[str, Item] = {}
-        self._turns: dict[str, None] = {}  # cameras; first is who was read the longest ago
+        self._read: dict[str, int] = {}  # by camera: how many items had been read when its last was
+        self._count = 0
         self._woken = False
 
     def put(self, camera: str, item: Item) -> bool:
@@ -28,7 +29,6 @@ class Mailbox(Generic[Item]):
         with self._changed:
             is_replaced = camera in self._slots
             self._slots[camera] = item
-            self._turns.setdefault(camera)
             self._changed.notify()
         return is_replaced
 
@@ -36,16 +36,17 @@ class Mailbox(Generic[Item]):
         """Wait for an item and empty its slot; none after `wake` or the timeout.
 
         With a limit over 1 the items that wait in other slots come with it. First in line is
-        whoever was read the longest ago.
+        whoever was read the longest ago or never.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._slots or self._woken, timeout_s)
             is_woken, self._woken = self._woken, False
             if is_woken:
                 return {}
-            cameras = [camera for camera in self._turns if camera in self._slots][:limit]
+            cameras = sorted(self._slots, key=lambda camera: self._read.get(camera, 0))[:limit]
             for camera in cameras:
-                self._turns[camera] = self._turns.pop(camera)
+                self._count += 1
+                self._read[camera] = self._count
             return {camera: self._slots.pop(camera) for camera in cameras}
 
     def wake(self) -> None:

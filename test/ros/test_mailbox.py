@@ -53,6 +53,8 @@ def test_what_waits_is_taken_together_up_to_a_limit() -> None:
     for camera in ("front", "rear", "left", "right"):
         mailbox.put(camera, 3)
     assert list(mailbox.take(2)) == ["left", "right"]
+    mailbox.put("new", 1)
+    assert list(mailbox.take(2)) == ["new", "rear"]
 
 
 def test_take_waits_for_a_put_from_another_thread() -> None:

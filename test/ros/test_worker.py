@@ -87,8 +87,8 @@ def test_cameras_that_wait_are_processed_together_and_a_fault_is_told_of_each(
         worker.mailbox.put(camera, item)
     recorder.gate.set()
     drain(worker)
-    assert recorder.errors == [("left", "bad", "a bad frame"), ("front", 2, "a bad frame")]
-    assert [(camera, item) for camera, item, _ in recorder.done] == [("front", 1), ("rear", 3)]
+    assert recorder.errors == [("left", "bad", "a bad frame"), ("rear", 3, "a bad frame")]
+    assert [(camera, item) for camera, item, _ in recorder.done] == [("front", 1), ("front", 2)]
 
 
 def test_a_call_comes_after_the_frame_in_progress_and_before_the_next(worker, recorder) -> None:
