@@ -111,7 +111,7 @@ class Pipeline:
                     self._publish(job, None)
                 elif job is not None:
                     jobs[name] = job
-            except Exception as error:
+            except Exception as error:  # it is told, and the other cameras are answered
                 failed(name, incoming, error)
         size = self.perception.max_batch_size
         for frame in self.perception.step_batch([job.request for job in jobs.values()]):
@@ -121,10 +121,10 @@ class Pipeline:
                 continue
             try:
                 self._publish(job, frame)
-            except Exception as error:
+            except Exception as error:  # as above
                 failed(job.name, job.incoming, error)
-        if self.perception.max_batch_size < size:
-            self._warn("batch", f"{size} frames at once failed; from now on it is fewer.")
+        if (now := self.perception.max_batch_size) < size:
+            self._warn("batch", f"A batch of frames failed; from now on at most {now} are one.")
 
     def _begin(self, name: str, incoming: Incoming) -> Job | None:
         """What there is to do for a frame; None where nothing can or need be done."""

@@ -28,8 +28,8 @@ class Answering(Cameras):
 
     Attributes:
         bundle: The model's description.
-        max_batch_size: Frames that are computed at once, at most; halved when so many fail, for
-            lack of memory most likely.
+        max_batch_size: Frames that are computed at once, at most; halved when a batch fails
+            of which each frame can be computed alone, for lack of memory most likely.
     """
 
     bundle: Bundle
@@ -67,23 +67,33 @@ class Answering(Cameras):
 
     def _answer_group(self, group: Sequence[Pending]) -> Iterator[Frame | FailedFrame]:
         """Frames that are computed at once; each by itself when that fails."""
+        computed: list[Computed] = []
         try:
             computed, times_s = self._compute(group)
-        except Exception as error:
+        except Exception as error:  # it is handed on, or what comes below raises it again
             if len(group) == 1:
                 yield self._failed(group[0], error)
                 return
-            self.max_batch_size = len(group) // 2
-            for frame in group:
-                yield from self._answer_group([frame])
+        if not computed:  # not where it was caught: the error keeps the batch's tensors alive
+            yield from self._answer_singly(group)
             return
         for frame, one in zip(group, computed, strict=True):
             try:
                 outcome = self._finished(frame, one, times_s)
-            except Exception as error:
+            except Exception as error:  # it is handed on, and the others have their maps
                 yield self._failed(frame, error)
             else:
                 yield outcome
+
+    def _answer_singly(self, group: Sequence[Pending]) -> Iterator[Frame | FailedFrame]:
+        """The frames of a batch that failed; where none fails alone, the batch was too large."""
+        is_too_large = True
+        for frame in group:
+            for outcome in self._answer_group([frame]):
+                is_too_large &= isinstance(outcome, Frame)
+                yield outcome
+        if is_too_large:
+            self.max_batch_size = len(group) // 2
 
     def _failed(self, frame: Pending, error: Exception) -> FailedFrame:
         self._fail(frame.turn.stream)

@@ -63,7 +63,8 @@ class Perception(Answering):
         dropped_cameras: How often a camera's state was dropped for another's.
         engine: The engine in use; its ``name``, and what it is ``building`` now.
         keyframe_mode: ``blocking`` or ``concurrent``.
-        max_batch_size: As given; halved when so many fail, for lack of memory most likely.
+        max_batch_size: As given; halved when a batch fails of which each frame can be computed
+            alone, for lack of memory most likely.
         network: The network.
         precision: ``fp32``, ``bf16`` or ``fp16``.
 

@@ -185,14 +185,24 @@ def test_a_batch_that_fails_is_computed_one_by_one_and_smaller_from_then_on(
 
     def full(images: list[torch.Tensor], *arguments: Any) -> Any:
         tried.append(len(images))
+        held.extend(weakref.ref(image) for image in images)
         if len(images) > 1:
             raise torch.OutOfMemoryError("no memory for so many")
         return step_batch(images, *arguments)
 
+    def alone_step(*arguments: Any) -> Any:
+        freed.append(all(reference() is None for reference in held))
+        return step(*arguments)
+
+    held: list[Any] = []
+    freed: list[bool] = []
+    step = perception._model.step
     monkeypatch.setattr(perception._model, "step_batch", full)
+    monkeypatch.setattr(perception._model, "step", alone_step)
     frames = by_camera(perception.step_batch(requests(videos, 2)))
     assert all(isinstance(frame, Frame) and not frame.reset_cause for frame in frames.values())
     assert tried == [3] and perception.max_batch_size == 1
+    assert freed == [True] * 3  # the batch had made room before its frames were tried alone
     by_camera(perception.step_batch(requests(videos, 3)))
     assert tried == [3]
     # Nothing was lost: the same as one by one from the start.
@@ -219,6 +229,7 @@ def test_one_frame_that_fails_is_told_and_the_others_are_answered(
     frames = by_camera(perception.step_batch(requests(videos, 2)))
     assert isinstance(frames["left"], FailedFrame)
     assert str(frames["left"].error) == "not this one"
+    assert perception.max_batch_size == 3  # it was not the batch's fault
     assert isinstance(frames["front"], Frame) and isinstance(frames["rear"], Frame)
     frames = by_camera(perception.step_batch(requests(videos, 3)))
     assert frames["left"].reset_cause is ResetCause.ERROR and frames["left"].is_keyframe
