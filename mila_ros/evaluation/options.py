@@ -74,7 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _configure_sources(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("simulated world")
-    group.add_argument("--simulated", choices=("street", "rooms"))
+    group.add_argument("--simulated", choices=("street", "congestion", "rooms"))
     group.add_argument("--seeds", type=_seeds, metavar="A-B", help="both ends count; one clip each")
     group.add_argument("--frames", type=count, default=24, help="frames a clip (24)")
     group.add_argument("--fps", type=frame_rate, default=10.0, help="frames a second (10)")

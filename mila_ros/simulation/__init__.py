@@ -1,6 +1,6 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated street and simulated rooms: labelled video without end, made on MuJoCo.
+"""Simulated streets and rooms: labelled video without end, made on MuJoCo.
 
 ::
 

@@ -1,6 +1,6 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``mila simulate``: labelled clips of a simulated street or of simulated rooms."""
+"""``mila simulate``: labelled clips of simulated streets or rooms."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from mila_ros.simulation.taxonomy import WORLDS, own_taxonomy
 
 _EXAMPLES = """
 A clip of each seed goes to a folder of its own, OUT/NNNNNN. Run again, the command makes what is
-missing; the same seed always gives the same clip. Seeds 0 to 899999 are for training, those to
-949999 for validation, the others for tests.
+missing; the same seed always gives the same clip. Traffic flows in a street, as a rule; in a
+congestion it is jammed, with lorries and buses close by and, at times, a bridge overhead. Seeds 0
+to 899999 are for training, those to 949999 for validation, the others for tests.
 
 examples:
   mila simulate --world street --seed 0 --clips 100 --frames 24 --fps 10 --out clips --jobs 4

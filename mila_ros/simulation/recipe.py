@@ -19,7 +19,7 @@ class Recipe:
     """What decides the content of a clip beside its seed.
 
     Attributes:
-        world: ``street`` or ``rooms``.
+        world: ``street``, ``congestion`` or ``rooms``.
         frames: Frames a clip.
         fps: Frames a second.
         width: Pixels.

@@ -18,12 +18,13 @@ from mila_ros.simulation.normals import surface_normals
 from mila_ros.simulation.rooms_world import build_rooms
 from mila_ros.simulation.sensor import Sensor
 from mila_ros.simulation.splits import split_of
-from mila_ros.simulation.street_world import build_street
+from mila_ros.simulation.street_world import build_congestion, build_street
 from mila_ros.simulation.taxonomy import Taxonomy
 from mila_ros.simulation.world import World
 
 _BUILDERS: dict[str, Callable[[int, int, int], World]] = {
     "street": build_street,
+    "congestion": build_congestion,
     "rooms": build_rooms,
 }
 
@@ -59,7 +60,7 @@ class Simulator:
     """A world with its camera. The same arguments and index always give the same frame.
 
     Args:
-        world: ``street`` or ``rooms``.
+        world: ``street``, ``congestion`` or ``rooms``.
         seed: 0..999999; `splits` says which are for training.
         width: Pixels of the picture.
         height: Pixels of the picture.
@@ -88,7 +89,7 @@ class Simulator:
         self.world = _BUILDERS[world](seed, width, height)
         self.camera = Camera(self.world, samples)
         self.world.pose(0.0)
-        self.sensor = Sensor(seed, self.camera.rgb(), outdoors=world == "street")
+        self.sensor = Sensor(seed, self.camera.rgb(), outdoors=world != "rooms")
 
     @property
     def taxonomy(self) -> Taxonomy:

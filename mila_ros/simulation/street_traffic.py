@@ -79,7 +79,7 @@ class Traffic:
         s = float(rng.uniform(4, 22)) if ego else float(rng.uniform(-15, 12))
         first = True
         while s < _TRAFFIC_TO_M:
-            kind = _draw(rng, _DRIVING)
+            kind = draw(rng, _DRIVING)
             obj, length = self.vehicle(kind)
             ramp = {
                 "stream": Ramp.steady(speed),
@@ -110,7 +110,7 @@ class Traffic:
             if rng.random() > share:
                 s += 6.0
                 continue
-            obj, length = self.vehicle(_draw(rng, _PARKED))
+            obj, length = self.vehicle(draw(rng, _PARKED))
             s += length / 2
             direction = along if rng.random() < 0.88 else -along
             d = side * (c.half + 1.15 + rng.normal(0, 0.08))
@@ -239,6 +239,7 @@ def _pedals(phase: float, covered: float, speed: float) -> Angles:
     return people.pedalling(phase + covered * 1.9)
 
 
-def _draw(rng: Random, shares: dict[str, float]) -> str:
+def draw(rng: Random, shares: dict[str, float]) -> str:
+    """A kind, drawn by the kinds' shares."""
     weights = np.array(list(shares.values()))
     return str(rng.choice(list(shares), p=weights / weights.sum()))

@@ -6,12 +6,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from mila_ros.simulation import street_ground, street_houses, street_poles, street_textures
+from mila_ros.simulation import (
+    street_bridges,
+    street_ground,
+    street_houses,
+    street_poles,
+    street_textures,
+)
 from mila_ros.simulation.engine import mujoco
 from mila_ros.simulation.paths import Drive, Ramp
 from mila_ros.simulation.roadside import Roadside
 from mila_ros.simulation.scene import Scene
 from mila_ros.simulation.street_axis import Axis, CrossSection
+from mila_ros.simulation.street_jam import Jam
 from mila_ros.simulation.street_traffic import Traffic
 from mila_ros.simulation.taxonomy import CITYSCAPES19
 from mila_ros.simulation.textures import Random
@@ -22,14 +29,30 @@ NEAR_M, FAR_M = 0.2, 400.0
 
 def build_street(seed: int, width: int, height: int, shadows: bool = True) -> World:
     """Build the street of a seed, seen by a camera of ``width`` × ``height`` pixels."""
+    return _build(seed, 1, width, height, shadows, jammed=False)
+
+
+def build_congestion(seed: int, width: int, height: int, shadows: bool = True) -> World:
+    """Build a jammed street, under bridges at times, with lorries and buses close on all sides."""
+    return _build(seed, 3, width, height, shadows, jammed=True)
+
+
+def _build(seed: int, world: int, width: int, height: int, shadows: bool, *, jammed: bool) -> World:
     # Each part has its own stream of chance, so that changing one leaves the others alone.
-    streams = [np.random.default_rng([seed, 1, part]) for part in range(5)]
+    streams = [np.random.default_rng([seed, world, part]) for part in range(5)]
     layout, side, traffic, light, camera = streams
     scene = Scene(CITYSCAPES19, width, height, NEAR_M, FAR_M)
     axis, section = Axis(layout), CrossSection.draw(layout)
+    while jammed and len(section.lanes) < 2:
+        section = CrossSection.draw(layout)
     fog, sunny = _light(scene, light)
     roadside = _build_sides(Roadside(scene, side, axis, section))
-    moving = Traffic(scene, traffic, axis, section, roadside.crossings, roadside.built_up)
+    if jammed:
+        street_bridges.bridges(roadside)
+        street_bridges.gantries(roadside)
+    moving = (Jam if jammed else Traffic)(
+        scene, traffic, axis, section, roadside.crossings, roadside.built_up
+    )
     moving.build()
     ego = Drive(
         camera, axis, section.ego.middle, _ego_speed(camera, moving), camera.uniform(1.1, 2.1)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """In which lists of classes the worlds can be labelled.
 
-The street speaks Cityscapes (ids are its train ids), the rooms speak NYU-13. The street's ids can
-be turned into Cityscapes' 7 categories and into the 11 classes that CamVid is evaluated with.
+Streets, jammed or not, speak Cityscapes (ids are its train ids), the rooms speak NYU-13. A street's
+ids can be turned into Cityscapes' 7 categories and into the 11 classes that CamVid is evaluated
+with.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ __all__ = [
     "own_taxonomy",
 ]
 
+_STREET = {t.name: t for t in (CITYSCAPES19, CITYSCAPES7, CAMVID11)}
 WORLDS: dict[str, dict[str, Taxonomy]] = {
-    "street": {t.name: t for t in (CITYSCAPES19, CITYSCAPES7, CAMVID11)},
+    "street": _STREET,
+    "congestion": _STREET,
     "rooms": {NYU13.name: NYU13},
 }
 """The taxonomies in which each world can be labelled; the first is its own."""

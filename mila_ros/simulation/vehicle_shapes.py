@@ -156,6 +156,17 @@ SHAPES = {
         lean=0.06,
         doors=1,
     ),
+    "tractor cab": Shape(
+        "truck",
+        (2.3, 2.45, 3.5),
+        _points("-0.5 0.2, -0.495 0.9, -0.4 1, 0.2 0.98, 0.36 0.86, 0.44 0.5, 0.49 0.44, 0.5 0.12"),
+        _points("-0.15 0.34"),
+        belt=0.48,
+        axles=(0.15,),
+        wheel=0.5,
+        lean=0.05,
+        doors=1,
+    ),
     "bus": Shape(
         "bus",
         (11.5, 2.52, 3.05),
@@ -200,5 +211,3 @@ SHAPES = {
         doors=0,
     ),
 }
-
-LORRIES = ("box lorry", "flatbed", "tanker")

@@ -13,7 +13,7 @@ from mila_ros.simulation.normals import surface_normals
 from mila_ros.simulation.rooms_world import build_rooms
 from mila_ros.simulation.scene import Scene
 from mila_ros.simulation.shapes import box, quad
-from mila_ros.simulation.street_world import build_street
+from mila_ros.simulation.street_world import build_congestion, build_street
 from mila_ros.simulation.taxonomy import CITYSCAPES19
 from mila_ros.simulation.world import State, World
 
@@ -54,7 +54,8 @@ def is_inside(geom):
 
 
 @pytest.mark.parametrize(
-    ("build", "seed"), [(build_street, 4), (build_street, 11), (build_rooms, 3)]
+    ("build", "seed"),
+    [(build_street, 4), (build_street, 11), (build_congestion, 8), (build_rooms, 3)],
 )
 def test_labels_are_what_rays_meet(build, seed):
     world = build(seed, WIDTH, HEIGHT, shadows=False)

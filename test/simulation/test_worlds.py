@@ -11,7 +11,7 @@ import pytest
 from mila_ros.errors import MilaError
 from mila_ros.simulation.rooms_world import build_rooms
 from mila_ros.simulation.simulator import Simulator
-from mila_ros.simulation.street_world import build_street
+from mila_ros.simulation.street_world import build_congestion, build_street
 from mila_ros.simulation.world import MOVING_M_S
 
 SIZE = {"width": 160, "height": 80, "fps": 10.0}
@@ -50,7 +50,8 @@ def body_speeds(world, t):
 
 @pytest.mark.parametrize("t", [0.7, 2.5])
 def test_speed_is_that_at_which_things_move(street, rooms, streets, t):
-    for world in (street.world, rooms.world, *streets[:3]):
+    jam = build_congestion(4, 64, 32, shadows=False)
+    for world in (street.world, rooms.world, jam, *streets[:3]):
         for obj, measured in body_speeds(world, t).items():
             # Along a curve the arc is longer than the chord, and a kerb is stepped off.
             assert world.object_speed[obj] == pytest.approx(measured, rel=0.12, abs=0.02)
