@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from mila_ros import __version__
 from mila_ros.errors import MilaError
+from mila_ros.memory import keep_freed_memory
 from mila_ros.threads import let_waiting_threads_sleep
 
 
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     let_waiting_threads_sleep()
+    keep_freed_memory()
     try:
         arguments = _parser(argv).parse_args(argv)
         status = int(arguments.run(arguments))

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from mila_ros.errors import MilaError
+from mila_ros.memory import keep_freed_memory
 
 
 class Terminated(KeyboardInterrupt):
@@ -86,6 +87,7 @@ def _start(
     # Ctrl-C reaches every process of a terminal; what it means is decided by the first of them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    keep_freed_memory()
     if initializer is not None:
         initializer(*initargs)
 

@@ -48,7 +48,8 @@ RULES = {
     "errors": Rule(set(), set()),
     "arguments": Rule(set(), set()),
     "paths": Rule({"errors"}, set()),
-    "processes": Rule({"errors"}, set()),
+    "memory": Rule(set(), set()),
+    "processes": Rule({"errors", "memory"}, set()),
     "progress_bar": Rule(set(), {"tqdm"}),
     "tasks": Rule(set(), {"torch"}),
     "threads": Rule(set(), set()),
@@ -88,7 +89,7 @@ RULES = {
         {"cv2", "numpy", "tqdm"},
     ),
     # The subcommands it imports by name, when they are asked for.
-    "cli": Rule({"errors", "threads"}, set()),
+    "cli": Rule({"errors", "memory", "threads"}, set()),
 }
 
 
