@@ -25,6 +25,7 @@ examples:
   mila benchmark --network multi_task:encoder=resnet101 mila:slow=resnet101,fast=resnet18
 """
 ALL = "all"
+_WIDEST_NAME = 70
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -179,10 +180,15 @@ def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
+    """A line of figures for each side; names that would push them off a screen stand above."""
+    legend = []
+    if max(map(len, names)) > _WIDEST_NAME:
+        legend = [f"side {number}: {name}" for number, name in enumerate(names, 1)]
+        names = [f"side {number}" for number in range(1, len(names) + 1)]
     wide = max(len(name) for name in [*names, "side"])
     columns = ("frames/s", "speedup", "key p50", "p99", "between p50", "p99", "GMAC", "peak MiB")
     widths = [max(len(column), 8) for column in columns]
-    lines = [_line("side", wide, columns, widths)]
+    lines = [*legend, _line("side", wide, columns, widths)]
     for row, name in zip(rows, names, strict=True):
         times = [
             f"{row['ms'][kind][statistic]:.1f}" if kind in row["ms"] else "-"

@@ -160,6 +160,19 @@ def test_a_random_network_runs_and_prints_a_table(capsys: pytest.CaptureFixture[
     assert row.startswith(f"{SMALL} eager") and row.split()[3] == "1.00"
 
 
+def test_long_names_stand_above_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    longer = f"{SMALL},output_stride=8,ceil_mode=false"
+    words = ["--network", SMALL, longer, "--size", "64x32", "--engine", "eager"]
+    words += ["--rounds", "1", "--frames", "2", "--threads", "1"]
+    assert len(longer) > 70
+    assert cli.main(["benchmark", *words]) == 0
+    first, second, header, *rows = capsys.readouterr().out.splitlines()
+    assert (first, second) == (f"side 1: {SMALL} eager", f"side 2: {longer} eager")
+    assert header.split()[:2] == ["side", "frames/s"]
+    assert [row[:8].strip() for row in rows] == ["side 1", "side 2"]
+    assert max(map(len, [header, *rows])) < 100
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
