@@ -112,7 +112,7 @@ def add_canvas(build: VehicleBuilder, load: float, width: float, height: float) 
         paint = "body" if rng.random() < 0.5 else "rim"
         build.add(block((load + 0.06, width * 1.05, board)), paint, (0, 0, _FLOOR_M + board / 2))
     if rng.random() < 0.6:
-        tail = quad_facing_back(width * 0.95, 0.3)
+        tail = _board(width * 0.95, 0.3)
         stripes = build.scene.material(hazard_stripes(rng), "satin")
         build.add(tail, stripes, (-load / 2 - 0.06, 0, 0.62))
 
@@ -177,8 +177,8 @@ def add_nothing(build: VehicleBuilder, load: float, width: float, height: float)
         build.add(block((1.1, 0.45, 0.05)), "dark", (-load * 0.28, side * width * 0.4, 1.05))
 
 
-def quad_facing_back(width: float, height: float) -> Mesh:
-    """An upright board, seen from behind; its texture once over all of it."""
+def _board(width: float, height: float) -> Mesh:
+    """An upright board across the lorry; its texture once over all of it."""
     return box((0.02, width, height), tile=(width, height))
 
 
