@@ -67,6 +67,9 @@ class StageConfig:
         steps: Optimiser steps; of ASTMT, batches, each of which is a step for every task.
         batch: Samples a step, on each device.
         crop: Height and width of the crops; multiples of 8.
+        aspects: Widths over heights, of which each step draws one for its crops, at as many pixels
+            as ``crop`` has; none for ``crop`` itself. Cameras differ in shape, and how far it is to
+            a picture's edge is something that networks learn from.
         zoom: Smallest and largest factor by which pictures are resized before cropping.
         disturb: Whether colours, light, sharpness and noise of pictures are varied.
         learning_rate: At its peak, after ``warm_up``.
@@ -90,6 +93,7 @@ class StageConfig:
     steps: int
     batch: int = 4
     crop: tuple[int, int] = (256, 512)
+    aspects: tuple[float, ...] = ()
     zoom: tuple[float, float] = (0.75, 1.4)
     disturb: bool = True
     learning_rate: float = 1e-4

@@ -86,6 +86,8 @@ def _stage_rules(stage: StageConfig) -> list[tuple[bool, str]]:
         (0 < stage.zoom[0] <= stage.zoom[1], "zoom is smallest, then largest, over 0"),
         (all(side >= 32 and side % 8 == 0 for side in stage.crop),
          "crop must be multiples of 8, 32 or more"),
+        (all(0.2 <= aspect <= 5 for aspect in stage.aspects),
+         "aspects must be from 0.2 to 5, widths over heights"),
         (0 <= stage.lonely <= 1, "lonely is a share, 0 to 1"),
         (0 <= stage.still <= 1, "still is a share, 0 to 1"),
         (stage.max_distance >= 1, "max_distance must be 1 or more"),

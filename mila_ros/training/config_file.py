@@ -106,6 +106,8 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
     if name.startswith("tuple["):
         of = name[6:-1].split(", ")
         items = _sequence(value, where)
+        if of[-1] == "...":
+            of = of[:1] * len(items)
         if len(items) != len(of):
             raise MilaError(f"{where} must be {len(of)} values, not {len(items)}")
         return tuple(_typed(k, v, where) for k, v in zip(of, items, strict=True))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import MilaError
+from ..streaming.preprocessing import network_size
 from .augmentation import View, disturb
 from .clips import Clips
 from .config import StageConfig
@@ -125,7 +126,8 @@ class Sampler:
         still = bool(self.stage.still) and rng.random() < self.stage.still
         if still:
             frames = frames[-1:] * len(frames)
-        view = View.draw(rng, (clip.height, clip.width), self.stage.crop, self.stage.zoom)
+        size = self.size(number // (self.stage.batch * self.world))
+        view = View.draw(rng, (clip.height, clip.width), size, self.stage.zoom)
         pictures = {frame: view.picture(clip.image(frame)) for frame in set(frames)}
         images = np.stack([pictures[frame] for frame in frames])
         if self.stage.disturb:
@@ -139,6 +141,14 @@ class Sampler:
             motion = targets["motion"]
             motion[motion != TARGETS["motion"].unknown] = STATIC
         return images.transpose(0, 3, 1, 2), targets
+
+    def size(self, step: int) -> tuple[int, int]:
+        """Height and width of a step's crops: what the model would see of a camera so shaped."""
+        aspects = self.stage.aspects
+        if not aspects:
+            return self.stage.crop
+        drawn = np.random.default_rng((self.seed, step, len(aspects))).integers(len(aspects))
+        return network_size(1000, round(1000 * aspects[drawn]), self.stage.crop)
 
     def frames(self, index: int, rng: np.random.Generator) -> list[int]:
         """The frames of a clip that play a sample's roles, drawn at random.

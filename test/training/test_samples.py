@@ -156,6 +156,22 @@ def test_processes_share_the_samples_of_a_step(two_clips: Path) -> None:
         assert torch.equal(depth, whole.make(step).targets["depth"])
 
 
+def test_a_step_has_crops_of_one_shape_and_steps_of_all(two_clips: Path) -> None:
+    clips = open_clips(two_clips)
+    made = [
+        sampler(clips, "video", 2, rank, crop=[64, 128], aspects=[1.0, 2, 4]) for rank in (0, 1)
+    ]
+    sizes = set()
+    for step in range(12):
+        one, other = (each.make(step) for each in made)
+        size = tuple(one.image.shape[-2:])
+        assert other.image.shape == one.image.shape
+        assert all(target.shape[-2:] == size for target in one.targets.values())
+        sizes.add(size)
+    # Of 8192 pixels, as near as multiples of 8 come.
+    assert sizes == {(88, 88), (64, 128), (48, 184)}
+
+
 def test_unlabelled_tasks_are_unknown(tmp_path: Path) -> None:
     clips = open_clips(write_clip(tmp_path / "clip", maps=("segmentation",), fps=1.0))
     targets = sampler(clips, "video").make(0).targets
