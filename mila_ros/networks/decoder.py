@@ -69,24 +69,16 @@ class Head(nn.Module):
         detail: Channels of the detail that joins at its own, finer resolution; 0 for none, which
             is the paper's decoder.
         outputs: Channels of the logits.
-        upsampling: Logits along each side of a cell of that resolution. More than 1 makes the last
-            1×1 a transposed convolution, at the cost of as many 1×1 as there are logits in a cell:
-            where something is within its cell is learnt, not interpolated (Shi et al., CVPR 2016,
-            whose shuffled convolution is the same function). 1 is the paper's.
     """
 
-    def __init__(
-        self, wide: int, narrow: int, detail: int, outputs: int, upsampling: int = 1
-    ) -> None:
+    def __init__(self, wide: int, narrow: int, detail: int, outputs: int) -> None:
         super().__init__()
         self.reduce = conv_bn_relu(wide, narrow, 1)
         self.refine = conv_bn_relu(narrow + detail, narrow, 3) if detail else None
-        self.predict: nn.Module = nn.Conv2d(narrow, outputs, 1)
-        if upsampling > 1:
-            self.predict = nn.ConvTranspose2d(narrow, outputs, upsampling, stride=upsampling)
+        self.predict = nn.Conv2d(narrow, outputs, 1)
 
     def forward(self, fused: Tensor, detail: Tensor | None) -> Tensor:
-        """Logits [B, outputs, h, w]: ``upsampling`` times ``detail``'s size, or ``fused``'s."""
+        """Logits [B, outputs, h, w], at the size of ``detail`` where there is one."""
         x = self.reduce(fused)
         if self.refine is not None and detail is not None:
             x = F.interpolate(x, detail.shape[2:], mode="bilinear", align_corners=False)
@@ -112,7 +104,6 @@ class Branch(nn.Module):
         correspondence: Channels of the :class:`Correspondence` with each of those frames, which
             joins what was received from them; 0 for none, which is the paper's.
         fusion: How frames are joined, see :mod:`.fusion`; by concatenation in the paper.
-        head_upsampling: Of each :class:`Head`.
     """
 
     def __init__(
@@ -127,7 +118,6 @@ class Branch(nn.Module):
         detail: int = 0,
         correspondence: int = 0,
         fusion: str = "concat",
-        head_upsampling: int = 1,
     ) -> None:
         super().__init__()
         wide, narrow = decoder_channels
@@ -139,10 +129,7 @@ class Branch(nn.Module):
         self.fuse_key = conv_bn_relu(merged_key + correspondence * key_sources, wide, 3)
         self.fuse_nonkey = conv_bn_relu(merged_nonkey + correspondence * nonkey_sources, wide, 3)
         self.heads = nn.ModuleDict(
-            {
-                task.name: Head(wide, narrow, detail, task.channels, head_upsampling)
-                for task in tasks
-            }
+            {task.name: Head(wide, narrow, detail, task.channels) for task in tasks}
         )
 
     def source(self, features: Tensor, image: Tensor | None = None) -> Source:

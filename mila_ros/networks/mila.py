@@ -49,8 +49,6 @@ class MILA(Network):
         se_reduction: Ratio r of the SE gates.
         detail_channels: Of :class:`Detail`, which lets the decoders see a quarter of the image's
             resolution; 0, none, is the paper's.
-        head_upsampling: Logits along each side of a decoder's cell, see :class:`Head`; 1 is the
-            paper's.
         correspondence_channels: Of the :class:`Correspondence` by which the branch of the motion
             mask sees what moved; 0, none, is the paper's, which has no such task.
         fusion: How a branch joins frames: ``"concat"``, the paper's, or ``"add"`` or ``"gate"``,
@@ -81,7 +79,6 @@ class MILA(Network):
         slow_only: bool = False,
         se_reduction: int = 16,
         detail_channels: int = 0,
-        head_upsampling: int = 1,
         correspondence_channels: int = 0,
         fusion: str = "concat",
         flow: Flow | None = None,
@@ -120,7 +117,6 @@ class MILA(Network):
                     detail=detail_channels,
                     correspondence=correspondence_channels * (connected and MOTION in group),
                     fusion=fusion,
-                    head_upsampling=head_upsampling,
                 )
                 for name, group in groups.items()
             }

@@ -34,7 +34,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cross_stitch": RESNET,
     "mila": MILA,
     "mila detail": {**MILA, "detail_channels": 16},
-    "mila upsampling": {**MILA, "detail_channels": 16, "head_upsampling": 2},
     "mila correspondence": {**MILA, "correspondence_channels": 8},
     "mila concat": {**MILA, "propagation": "concat"},
     "mila none": {**MILA, "propagation": "none"},
