@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ examples:
   mila models show mila_street
   mila models verify ./my_model
 """
+
+_FIRST_FIGURES = {
+    "segmentation/miou": "mIoU",
+    "segmentation/cityscapes7/miou": "mIoU of 7",
+    "depth/rel_error": "depth rel. error",
+    "motion/iou": "motion IoU",
+    "motion/false_share": "falsely moving",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -108,19 +117,33 @@ def _describe(directory: Path, document: dict[str, Any]) -> str:
         kind = "metric" if depth["metric"] else "up to a factor"
         lines.append(f"depth      {kind}, {depth['min_m']:g} to {depth['max_m']:g} m")
     lines.append(f"keyframes  every {document['keyframes']['every']} frames")
-    for key in ("accuracy", "training"):
-        lines += _tree(key, document[key])
+    lines += _measured(document["accuracy"])
+    plain = {k: v for k, v in document["training"].items() if not isinstance(v, dict)}
+    if plain:
+        lines.append(f"training   {_items(plain)}")
     # What is free in form is not to command the terminal.
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+    clean = ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
+    title, *rest = clean
+    rest = [
+        textwrap.fill(line, 100, subsequent_indent=" " * 11, break_long_words=False)
+        for line in rest
+    ]
+    return "\n".join([title, *rest, "Everything that was measured, by age and class too: --json"])
 
 
-def _tree(name: str, mapping: dict[str, Any], depth: int = 0) -> list[str]:
-    """A mapping of any depth, one line for the plain values of each level."""
-    plain = {key: value for key, value in mapping.items() if not isinstance(value, dict)}
-    lines = [f"{'  ' * depth}{name:<10} {_items(plain)}".rstrip()] if mapping else []
-    for key, value in mapping.items():
-        if isinstance(value, dict):
-            lines += _tree(key, value, depth + 1)
+def _measured(accuracy: dict[str, Any]) -> list[str]:
+    """What was measured, and of each measurement the figures that one looks for first."""
+    plain = {key: value for key, value in accuracy.items() if not isinstance(value, dict)}
+    lines = [f"accuracy   {_items(plain)}"] if accuracy else []
+    for name, figures in accuracy.items():
+        if isinstance(figures, dict):
+            found = [
+                f"{said} {figures[key]:.3f}"
+                for key, said in _FIRST_FIGURES.items()
+                if isinstance(figures.get(key), float)
+            ]
+            if found:
+                lines.append(f"{'':<11}{name}: {', '.join(found)}")
     return lines
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers import make_tiny_bundle
@@ -131,6 +132,20 @@ def test_show_prints_the_description(model, capsys):
     assert "keyframes  every 3 frames" in out
     assert run("models", "show", "tiny", "--json") == 0
     assert json.loads(capsys.readouterr().out) == json.loads((model / "model.json").read_text())
+
+
+def test_show_of_the_default_model_fits_a_screen(capsys):
+    assert run("models", "show", "mila_street") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 50 and max(map(len, lines)) <= 100
+    accuracy = json.loads(
+        (Path(__file__).parents[1] / "models/mila_street/model.json").read_text()
+    )["accuracy"]
+    figures = accuracy["keyframe_every_5"]
+    (row,) = [line for line in lines if line.strip().startswith("keyframe_every_5:")]
+    assert f"mIoU {figures['segmentation/miou']:.3f}, " in row
+    assert f"depth rel. error {figures['depth/rel_error']:.3f}, " in row
+    assert lines[-1].endswith("--json")
 
 
 def test_verify_accepts_a_whole_bundle_by_name_and_by_path(model, capsys):
