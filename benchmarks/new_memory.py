@@ -36,6 +36,7 @@ def play(
     """Page faults and milliseconds of the frames of a video of ``size`` (width, height)."""
     if keep:
         keep_freed_memory()
+    # Only now: what torch takes as it loads is of the same allocator.
     from mila_ros.streaming import EveryN, Perception
 
     perception = Perception.load(

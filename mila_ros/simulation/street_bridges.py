@@ -32,12 +32,13 @@ def bridges(kit: Roadside) -> None:
             parapet = _parapet(kit, float(rng.uniform(0.8, 1.3))).moved((edge * deep / 2, 0, 0))
             kit.put(parapet, "void", kit.steel[1], s, 0, clear + thick, skew)
         if rng.random() < 0.6:
-            far = c.back + rng.uniform(0.5, 6)
+            # Half of what a turned abutment takes up across the street: it keeps off the pavement.
+            reach = 5 * np.cos(skew) + deep / 2 * np.sin(abs(skew))
+            middle = c.back + rng.uniform(0.5, 6) + reach
             wall = kit.walls[int(rng.integers(2))]
             for side in (1, -1):
-                # Long enough behind to meet the slope that the skewed bridge ends on.
                 abutment = box((deep, 10, clear + 0.5), (3, 3))
-                kit.put(abutment, "wall", wall, s, side * (far + 5), -0.5, skew)
+                kit.put(abutment, "wall", wall, s, side * middle, -0.5, skew)
         else:
             for side in (1, -1):
                 for along in (-0.3, 0.3):

@@ -31,6 +31,7 @@ Sample = tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]
 
 BEFORE, KEY, LAST, CURRENT = range(4)
 _LABELLED = {"video": (KEY, CURRENT), "pair": (KEY,), "frames": (0,)}
+_SHAPES = 1  # what sets a step's stream of chance apart from those of samples
 _EARLIER_FRAMES = {"video": 2, "pair": 1, "frames": 0}  # than a labelled one, at least
 
 
@@ -147,7 +148,7 @@ class Sampler:
         aspects = self.stage.aspects
         if not aspects:
             return self.stage.crop
-        drawn = np.random.default_rng((self.seed, step, len(aspects))).integers(len(aspects))
+        drawn = np.random.default_rng((self.seed, step, _SHAPES)).integers(len(aspects))
         return network_size(1000, round(1000 * aspects[drawn]), self.stage.crop)
 
     def frames(self, index: int, rng: np.random.Generator) -> list[int]:

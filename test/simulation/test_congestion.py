@@ -8,6 +8,7 @@ import pytest
 from mila_ros.data.datasets.labels import CITYSCAPES19
 from mila_ros.simulation import street_bridges
 from mila_ros.simulation.engine import mujoco
+from mila_ros.simulation.geometry import rotation
 from mila_ros.simulation.lorries import LORRIES
 from mila_ros.simulation.paths import Along
 from mila_ros.simulation.roadside import Roadside
@@ -115,12 +116,13 @@ def test_what_is_overhead_leaves_room_below():
         kit = Roadside(Scene(CITYSCAPES19, 64, 32, 0.2, 400.0), rng, Axis(rng), section(rng))
         put = []
         kit.put = lambda mesh, name, paint, s, d, z=0.0, turn=0.0, put=put: put.append(
-            (name, mesh.moved((0, d, z)).vertices)
+            (name, mesh.moved((0, d, z), rotation(turn)).vertices)
         )
         street_bridges.bridges(kit)
         street_bridges.gantries(kit)
         for name, vertices in put:
-            over_road = vertices[np.abs(vertices[:, 1]) < kit.section.edge]
+            limit = kit.section.back if name == "wall" else kit.section.edge
+            over_road = vertices[np.abs(vertices[:, 1]) < limit]
             if len(over_road):
                 assert over_road[:, 2].min() > 4.0, name
             spans += name == "void" and np.ptp(vertices[:, 1]) > 100
