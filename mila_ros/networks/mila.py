@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from ..tasks import MOTION, Task
 from .base import Network, State, at_size, check_source
 from .decoder import Branch, Detail
+from .encoders import build_encoder
 from .layers import conv_bn_relu
 from .optical_flow import Flow
 from .propagation import Source, build_propagation
-from .resnet import ResNet
 
 SHARED = "shared"
 
@@ -31,8 +31,8 @@ class MILA(Network):
 
     Args:
         tasks: What to predict.
-        slow, fast: Encoders of keyframes and of the frames between, see :class:`ResNet`.
-        slow_width, fast_width: Their stem widths; 64 is the paper's.
+        slow, fast: Encoders of keyframes and of the frames between, see :func:`build_encoder`.
+        slow_width, fast_width: Stem widths of ResNets; 64 is the paper's.
         output_stride: Of both encoders.
         ceil_mode: Of both encoders' max-pool.
         channels: Width of the space in which both encoders' features live (a 1×1 neck on each):
@@ -87,10 +87,10 @@ class MILA(Network):
         self.multi_frame = multi_frame
         self.slow_only = slow_only
         self.channels = channels
-        self.slow = ResNet(slow, output_stride, ceil_mode, slow_width)
+        self.slow = build_encoder(slow, output_stride, ceil_mode, slow_width)
         self.slow_neck = conv_bn_relu(self.slow.channels, channels, 1)
         if not slow_only:
-            self.fast = ResNet(fast, output_stride, ceil_mode, fast_width)
+            self.fast = build_encoder(fast, output_stride, ceil_mode, fast_width)
             self.fast_neck = conv_bn_relu(self.fast.channels, channels, 1)
         self.detail = Detail(detail_channels) if detail_channels else None
         wide, narrow = decoder_channels

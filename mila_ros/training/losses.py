@@ -38,12 +38,47 @@ Criterion = Callable[[Tensor, Tensor], Tensor]  # of logits and labels
 
 
 def segmentation_loss(
-    logits: Tensor, labels: Tensor, class_weights: Tensor | Sequence[float] | None = None
+    logits: Tensor,
+    labels: Tensor,
+    class_weights: Tensor | Sequence[float] | None = None,
+    jaccard: float = 0.0,
 ) -> Tensor:
     """Weighted cross-entropy of logits [B, C, H, W] and class ids [B, H, W], 255 left out.
 
-    The mean is weighted too: it is over the weights of the pixels' true classes.
+    The mean is weighted too: it is over the weights of the pixels' true classes. ``jaccard`` is
+    the weight of :func:`jaccard_loss`, which is added.
     """
+    total = _cross_entropy(logits, labels, class_weights)
+    return total + jaccard * jaccard_loss(logits, labels) if jaccard else total
+
+
+def jaccard_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """One less the soft IoU, averaged over the classes that the batch shows.
+
+    Cross-entropy is a mean over pixels, of which a pole has few; what is measured is a mean over
+    classes. The IoU is that of probabilities p and truth y, Σpy / (Σp + Σy - Σpy), over the whole
+    batch (Rahman and Wang, "Optimizing Intersection-over-Union in Deep Neural Networks for Image
+    Segmentation", ISVC 2016, equations 3 to 5).
+
+    Args:
+        logits: [B, C, H, W].
+        labels: Class ids [B, H, W], 255 left out.
+    """
+    probabilities, labels = at_least_single(logits).softmax(1), labels.long()
+    labelled = labels != UNLABELLED
+    classes = labels.masked_fill(~labelled, 0)
+    hit = probabilities.gather(1, classes[:, None])[:, 0] * labelled
+    none = probabilities.new_zeros(logits.shape[1])
+    both = none.index_add(0, classes.flatten(), hit.flatten())
+    true = none.index_add(0, classes.flatten(), labelled.flatten().to(none))
+    said = (probabilities * labelled[:, None]).sum((0, 2, 3))
+    iou = both / (said + true - both).clamp_min(torch.finfo(none.dtype).eps)
+    return masked_mean(1 - iou, true > 0)
+
+
+def _cross_entropy(
+    logits: Tensor, labels: Tensor, class_weights: Tensor | Sequence[float] | None
+) -> Tensor:
     logits, labels = at_least_single(logits), labels.long()
     labelled = labels != UNLABELLED
     weights = logits.new_ones(logits.shape[1])

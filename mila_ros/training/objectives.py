@@ -53,6 +53,7 @@ class Objective(nn.Module):
 
     Attributes:
         network: The same.
+        pretrained: Its parts that the stage has a learning rate of their own for, and its factor.
         turns: What is trained one after the other on every batch: the tasks of ASTMT, each with an
             optimiser step of its own; None for all tasks at once.
         weighting: How the tasks' losses are summed; may have parameters.
@@ -77,6 +78,9 @@ class Objective(nn.Module):
         check_objective(network, config, stage)
         self.network = network
         self.stage = stage
+        self.pretrained = {getattr(network, name): f for name, f in stage.pretrained.items()}
+        for part, factor in self.pretrained.items():
+            part.requires_grad_(factor > 0)
         self.sky = classes.id("sky") if "sky" in classes.classes else None
         self.amp = config.precision == "bf16"
         self.tasks = {t.name: t for t in (*network.tasks, *getattr(network, "auxiliary", ()))}
@@ -99,8 +103,9 @@ class Objective(nn.Module):
     def train(self, mode: bool = True) -> Objective:
         """As usual, except that batch norms stay in evaluation mode where they are fixed."""
         super().train(mode)
-        if self.stage.batch_norm == "fixed":
-            for module in self.network.modules():
+        fixed = [self.network] if self.stage.batch_norm == "fixed" else list(self.pretrained)
+        for part in fixed:
+            for module in part.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self

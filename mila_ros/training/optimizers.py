@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -24,9 +25,13 @@ def learning_rate(step: int, stage: StageConfig) -> float:
 
 
 def build_optimizer(
-    trained: nn.Module, weighting: nn.Module, how: OptimizerConfig, rate: float
+    trained: nn.Module,
+    weighting: nn.Module,
+    how: OptimizerConfig,
+    rate: float,
+    factors: Mapping[nn.Module, float] | None = None,
 ) -> torch.optim.Optimizer:
-    """An optimiser of all parameters.
+    """An optimiser of all parameters that want gradients.
 
     Args:
         trained: What has them.
@@ -34,15 +39,22 @@ def build_optimizer(
             uncertainty to one.
         how: Which.
         rate: Its first learning rate.
+        factors: Parts of ``trained`` with another learning rate: ``rate`` times the factor, which
+            their group keeps as ``factor``.
     """
+    groups = [{"params": list(weighting.parameters()), "weight_decay": 0.0, "factor": 1.0}]
     own = set(weighting.parameters())
-    groups = [
-        {
-            "params": [p for p in trained.parameters() if p not in own],
-            "weight_decay": how.weight_decay,
-        },
-        {"params": list(weighting.parameters()), "weight_decay": 0.0},
-    ]
+    for part, factor in {**(factors or {}), trained: 1.0}.items():
+        parameters = [p for p in part.parameters() if p.requires_grad and p not in own]
+        own.update(parameters)
+        groups.append(
+            {
+                "params": parameters,
+                "weight_decay": how.weight_decay,
+                "factor": factor,
+                "lr": rate * factor,
+            }
+        )
     if how.name == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=how.momentum)
     kind = torch.optim.Adam if how.name == "adam" else torch.optim.AdamW

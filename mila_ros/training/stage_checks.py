@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+import math
+
+from torch import nn
+
 from ..errors import MilaError
 from ..networks import ASTMT, MILA, Network
 from ..networks.base import SingleFrameNetwork
@@ -29,3 +33,12 @@ def check_objective(network: Network, config: TrainingConfig, stage: StageConfig
         raise MilaError(f"stage {stage.name}: task_adversarial is ASTMT's, not of {name}")
     if stage.distill and isinstance(network, ASTMT):
         raise MilaError(f"stage {stage.name}: ASTMT is trained task by task, without distill")
+    for part, factor in stage.pretrained.items():
+        if not isinstance(getattr(network, part, None), nn.Module):
+            parts = ", ".join(child for child, _ in network.named_children())
+            raise MilaError(f"stage {stage.name}: pretrained names {part}; {name} has {parts}")
+        if not isinstance(factor, int | float) or not 0 <= factor < math.inf:
+            raise MilaError(
+                f"stage {stage.name}: pretrained.{part} is a factor of the learning rate, 0 or "
+                f"more, not {factor!r}"
+            )

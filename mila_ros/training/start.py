@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import MilaError
 from ..networks import Network, build_network
+from ..networks.efficientnet import EfficientNetLite
 from ..networks.hrnet import HRNet
 from ..networks.resnet import ResNet
 from ..tasks import TASKS, Task
@@ -51,10 +52,14 @@ def stage_network(
     """
     torch.manual_seed(config.seed + stage)
     network = random_network(config, stage)
-    if weights is not None:
-        return network, take_over(network, weights)
-    load_start(network, config)
-    return network, []
+    if weights is None:
+        load_start(network, config)
+        return network, []
+    new = [name for name in config.start if not _has(weights, name, getattr(network, name, None))]
+    leave = tuple(f"{name}{end}" for name in new for end in (".", "_neck."))
+    fresh = take_over(network, {k: v for k, v in weights.items() if not k.startswith(leave)})
+    load_encoders(network, config, new)
+    return network, fresh
 
 
 def random_network(config: TrainingConfig, stage: int) -> Network:
@@ -77,11 +82,26 @@ def load_start(network: Network, config: TrainingConfig) -> None:
     Raises:
         MilaError: The weights cannot be had, or are of another encoder.
     """
-    for name, where in config.start.items():
+    load_encoders(network, config, list(config.start))
+    middle = math.log(math.sqrt(config.input.min_m * config.input.max_m))
+    for name, module in network.named_modules():
+        if name.rpartition(".")[2] == "depth" and (last := _last_convolution(module)):
+            nn.init.constant_(last.bias, middle)
+
+
+def load_encoders(network: Network, config: TrainingConfig, parts: Sequence[str]) -> None:
+    """Give the encoders of these parts the weights that ``start`` names.
+
+    Raises:
+        MilaError: The weights cannot be had, or are of another encoder.
+    """
+    for name in parts:
+        where = config.start[name]
         encoders = _encoders(getattr(network, name, None))
         if not encoders:
             raise MilaError(
-                f"start names {name}, but {config.network['name']} has no ResNet or HRNet there"
+                f"start names {name}, but {config.network['name']} has no encoder there that "
+                "weights are published for"
             )
         weights = _state_dict(where)
         try:
@@ -90,16 +110,17 @@ def load_start(network: Network, config: TrainingConfig) -> None:
         except (RuntimeError, AttributeError) as error:
             reason = str(error).split("\n\t")[1:2] or [str(error)]
             raise MilaError(f"{where} does not fit the encoder {name}: {reason[0]}") from error
-    middle = math.log(math.sqrt(config.input.min_m * config.input.max_m))
-    for name, module in network.named_modules():
-        if name.rpartition(".")[2] == "depth" and (last := _last_convolution(module)):
-            nn.init.constant_(last.bias, middle)
 
 
-def _encoders(part: nn.Module | None) -> list[ResNet | HRNet]:
+def _has(weights: Mapping[str, Tensor], name: str, part: nn.Module | None) -> bool:
+    """Whether weights of a network have all those of one of its parts."""
+    return part is not None and {f"{name}.{key}" for key in part.state_dict()} <= set(weights)
+
+
+def _encoders(part: nn.Module | None) -> list[ResNet | EfficientNetLite | HRNet]:
     """Every encoder of published weights in a part of a network: one for each task in some."""
     modules = part.modules() if part is not None else ()
-    return [module for module in modules if isinstance(module, ResNet | HRNet)]
+    return [module for module in modules if isinstance(module, ResNet | EfficientNetLite | HRNet)]
 
 
 def _last_convolution(module: nn.Module) -> nn.Module | None:

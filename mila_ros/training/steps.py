@@ -45,7 +45,11 @@ class Steps:
         self.objective, self.processes = objective, processes
         self.seed, self.how = config.seed, config.optimizer
         self.optimizer = build_optimizer(
-            objective, objective.weighting, config.optimizer, objective.stage.learning_rate
+            objective,
+            objective.weighting,
+            config.optimizer,
+            objective.stage.learning_rate,
+            objective.pretrained,
         )
         if saved:
             objective.load_state_dict(saved["objective"])
@@ -70,7 +74,7 @@ class Steps:
         stage, step = self.objective.stage, progress.step
         lonely = bool(np.random.default_rng((self.seed, step, 1)).random() < stage.lonely)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, stage)
+            group["lr"] = group["factor"] * learning_rate(step, stage)
         parts: dict[str, float] = {}
         tasks: dict[str, float] = {}
         for turn in self.objective.turns:

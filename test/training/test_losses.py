@@ -22,6 +22,7 @@ from mila_ros.training.losses import (
     edge_loss,
     huber_depth_loss,
     human_parts_loss,
+    jaccard_loss,
     l1_normals_loss,
     log_depth_loss,
     motion_loss,
@@ -57,6 +58,32 @@ def test_segmentation_is_pytorchs_weighted_mean_with_small_weights_too():
     labels[0, 0] = 255
     expected = torch.nn.functional.cross_entropy(logits, labels, weights, ignore_index=255)
     torch.testing.assert_close(segmentation_loss(logits, labels, weights), expected)
+
+
+def test_jaccard_is_the_iou_of_probabilities_over_the_classes_there_are():
+    logits = torch.zeros(1, 3, 1, 4)
+    logits[0, 1, 0, 1] = math.log(2.0)  # probabilities 1/4, 1/2, 1/4 there, 1/3 each elsewhere
+    labels = torch.tensor([[[0, 1, 0, 255]]])
+    # Of class 0: hit 2/3, said 1/3 + 1/4 + 1/3, true 2. Of class 1: 1/2, 1/3 + 1/2 + 1/3, 1.
+    first = (2 / 3) / (11 / 12 + 2 - 2 / 3)
+    second = (1 / 2) / (7 / 6 + 1 - 1 / 2)
+    assert jaccard_loss(logits, labels).item() == pytest.approx(1 - (first + second) / 2)
+    both = segmentation_loss(logits, labels, None, jaccard=0.5)
+    expected = segmentation_loss(logits, labels) + 0.5 * jaccard_loss(logits, labels)
+    torch.testing.assert_close(both, expected)
+
+
+def test_jaccard_of_sure_answers_is_one_less_miou():
+    generator = torch.Generator().manual_seed(3)
+    labels, said = torch.randint(0, 4, (2, 2, 8, 8), generator=generator)
+    logits = 60.0 * torch.nn.functional.one_hot(said, 5).permute(0, 3, 1, 2).float()
+    ious = [
+        ((labels == c) & (said == c)).sum() / ((labels == c) | (said == c)).sum() for c in range(4)
+    ]
+    assert jaccard_loss(logits, labels).item() == pytest.approx(1 - np.mean(ious), abs=1e-6)
+    nothing = jaccard_loss(logits.requires_grad_(), torch.full_like(labels, 255))
+    nothing.backward()
+    assert nothing.item() == 0 and logits.grad.eq(0).all()
 
 
 def test_human_parts_skip_images_without_people():

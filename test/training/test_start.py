@@ -17,6 +17,7 @@ import torch
 from training_bench import ENCODER, MILA, config, single_stage
 
 from mila_ros.errors import MilaError
+from mila_ros.networks.efficientnet import EfficientNetLite
 from mila_ros.networks.hrnet import HRNet
 from mila_ros.networks.resnet import ResNet
 from mila_ros.training.start import stage_network
@@ -79,6 +80,31 @@ def test_an_hrnet_begins_with_its_authors_weights(tmp_path: Path) -> None:
         assert torch.equal(value, weights[name]), name
 
 
+def test_a_bundle_s_network_gets_a_new_encoder(tmp_path: Path) -> None:
+    """What the bundle lacks begins as ``start`` says, its neck at random; the rest as it was."""
+    before, _ = stage_network(config(), 0, None)
+    torch.manual_seed(5)
+    weights = {
+        _published(name): value
+        for name, value in EfficientNetLite("efficientnet_lite0").state_dict().items()
+    }
+    torch.save(weights, tmp_path / "lite0.pth")
+    arguments = MILA | {"slow": "efficientnet_lite0"}
+    network = {"name": "mila", "arguments": arguments}
+    wanted = config(network=network, start={"slow": str(tmp_path / "lite0.pth")})
+    after, fresh = stage_network(wanted, 0, before.state_dict())
+    for name, value in after.state_dict().items():
+        if name.startswith("slow."):
+            if name != "slow.conv_stem.weight" and name != "slow.bn0.running_mean":
+                assert torch.equal(value, weights[_published(name.removeprefix("slow."))]), name
+        elif not name.startswith("slow_neck."):
+            assert torch.equal(value, before.state_dict()[name]), name
+    assert {name.partition(".")[0] for name in fresh} == {"slow", "slow_neck"}
+    again, fresh = stage_network(wanted, 0, after.state_dict())  # the next stage, or resumed
+    assert not fresh
+    assert all(torch.equal(v, after.state_dict()[n]) for n, v in again.state_dict().items())
+
+
 def test_depth_begins_in_mid_range() -> None:
     for network, arguments in (("mila", MILA), ("multi_task", ENCODER)):
         wanted = config(
@@ -94,7 +120,10 @@ def test_depth_begins_in_mid_range() -> None:
     [
         ({"slow": "/nowhere/x.pth"}, "the weights /nowhere/x.pth cannot be had: No such file"),
         ({"slow": "http://127.0.0.1:1/x.pth"}, "cannot be had: .*refused"),
-        ({"encoder": "x.pth"}, "start names encoder, but mila has no ResNet or HRNet there"),
+        (
+            {"encoder": "x.pth"},
+            "start names encoder, but mila has no encoder there that weights",
+        ),
         ({"slow": "LIST"}, "cannot be had: not a state_dict"),
         ({"slow": "TEXT"}, "cannot be had: not a state_dict"),
         ({"slow": "OTHER"}, "does not fit the encoder slow: "),
@@ -110,3 +139,9 @@ def test_weights_that_cannot_be_had(
     start = {k: str(tmp_path / v) if v.isupper() else v for k, v in start.items()}
     with pytest.raises(MilaError, match=sentence):
         stage_network(config(start=start), 0, None)
+
+
+def _published(name: str) -> str:
+    """The name that files of EfficientNet-Lite's weights have for one of ours."""
+    *modules, leaf = name.split(".")
+    return ".".join([*(part if part.isdigit() else f"_{part}" for part in modules), leaf])
