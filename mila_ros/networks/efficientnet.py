@@ -88,7 +88,7 @@ class EfficientNetLite(nn.Module):
 
     It goes on to a stride of 16 and there trades strides for dilation, as DeepLab does. Its
     features are three stages side by side: the last ones of strides 8 and 16, and the last of all.
-    Dilation from a stride of 8 on, as in :class:`~.resnet.ResNet`, would take five times as long.
+    Dilation from a stride of 8 on, as in :class:`~.resnet.ResNet`, has four times as many places.
 
     Convolutions are padded alike on both sides, as a ResNet's, so that the maps of both lie
     alike; TensorFlow pads one pixel more on the right where the stride is 2.

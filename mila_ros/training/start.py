@@ -56,6 +56,7 @@ def stage_network(
         load_start(network, config)
         return network, []
     new = [name for name in config.start if not _has(weights, name, getattr(network, name, None))]
+    # The neck behind an encoder reads that encoder's channels: another's would mean nothing to it.
     leave = tuple(f"{name}{end}" for name in new for end in (".", "_neck."))
     fresh = take_over(network, {k: v for k, v in weights.items() if not k.startswith(leave)})
     load_encoders(network, config, new)
