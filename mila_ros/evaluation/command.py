@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mila_ros.errors import MilaError
+from mila_ros.progress_bar import progress
 
 from .options import configure
 
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mila_ros.paths import find_model
     from mila_ros.streaming import load_bundle
 
-    from .gather import cache_folder, progress
+    from .gather import cache_folder
     from .play import Player
     from .pool import Machine, play_all
     from .protocol_runs import LIST, compared, listing, measured
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         # "auto" has been decided here, by a measurement, and is not for every process to decide.
         precision = player.perception.precision
         machine = Machine(model, arguments.device, precision, arguments.threads)
-        with progress(sum(map(len, sources)), "frame") as bar:
+        with progress("frame", sum(map(len, sources))) as bar:
             played = play_all(player, machine, sources, arguments.jobs, bar.update)
         if network.slow_only:
             settings["keyframes"] = "every frame of this network is a keyframe"

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mila_ros.progress_bar import progress
 from mila_ros.streaming import Bundle
 
 from .bag_sources import find_bags, open_bag_source
@@ -71,7 +71,7 @@ def _simulate(
     split = check_seeds(seeds)
     name = f"{recipe.world}_{width}x{height}_{recipe.frames}f_{recipe.fps:g}fps"
     folder = cache / "_".join([name, *extras])
-    with progress(len(seeds), "clip rendered") as bar:
+    with progress("clip", len(seeds)) as bar:
         for _ in write_clips(recipe, seeds, folder, arguments.jobs):
             bar.update(1)
     described = {
@@ -79,17 +79,3 @@ def _simulate(
         "frames": recipe.frames, "fps": recipe.fps, "size": f"{width}x{height}",
     }  # fmt: skip
     return folder, described
-
-
-def progress(total: int, unit: str) -> Any:
-    """A progress bar when someone is looking, else nothing."""
-    if not sys.stderr.isatty():
-        return nullcontext(_Silent())
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit=unit)
-
-
-class _Silent:
-    def update(self, count: int) -> None:
-        """Do nothing."""

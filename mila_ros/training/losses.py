@@ -100,14 +100,17 @@ def human_parts_loss(logits: Tensor, parts: Tensor) -> Tensor:
     return segmentation_loss(logits, parts.masked_fill(~people[:, None, None], UNLABELLED))
 
 
-def motion_loss(logits: Tensor, motion: Tensor, moving_weight: float = 3.0) -> Tensor:
+def motion_loss(
+    logits: Tensor, motion: Tensor, moving_weight: float = 3.0, jaccard: float = 0.0
+) -> Tensor:
     """Cross-entropy of logits [B, 2, H, W] and masks [B, H, W].
 
     In a mask 0 is static, 255 moving and 127 unknown, which is left out.
     ``moving_weight`` makes up for how few pixels move; with 1 it is MultiNet++'s equation 4.
+    ``jaccard`` is the weight of :func:`jaccard_loss`, which is added.
     """
     target = (motion > UNKNOWN_MOTION).long().masked_fill_(motion == UNKNOWN_MOTION, UNLABELLED)
-    return segmentation_loss(logits, target, [1.0, moving_weight])
+    return segmentation_loss(logits, target, [1.0, moving_weight], jaccard)
 
 
 def edge_loss(logits: Tensor, edges: Tensor, positive_weight: float = 0.95) -> Tensor:

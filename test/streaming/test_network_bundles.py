@@ -95,7 +95,8 @@ def test_every_task_has_its_map(tmp_path: Path) -> None:
     assert (frame.human_parts == logits["human_parts"][0].argmax(0).numpy()).mean() > 0.999
     assert frame.human_parts.dtype == np.uint8 and len(np.unique(frame.human_parts)) > 2
     vectors = torch.nn.functional.normalize(logits["normals"][0], dim=0).permute(1, 2, 0)
-    np.testing.assert_allclose(frame.normals, vectors.numpy(), atol=1e-4)
+    # Rounding is of the size of the largest logits; a unit vector from small ones shows more of it.
+    np.testing.assert_allclose(frame.normals, vectors.numpy(), atol=1e-3)
     assert frame.normals.dtype == np.float32
     # At another size the maps are of the image's, the vectors still of unit length.
     larger = np.ascontiguousarray(images[0].repeat(2, 0).repeat(3, 1))

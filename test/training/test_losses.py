@@ -98,8 +98,13 @@ def test_human_parts_skip_images_without_people():
 def test_motion_knows_three_values():
     logits = torch.zeros(1, 2, 1, 3)
     logits[0, 1, 0, 1] = math.log(3.0)  # moving with 3/4
-    loss = motion_loss(logits, torch.tensor([[[0, 255, 127]]]), moving_weight=3.0)
+    mask = torch.tensor([[[0, 255, 127]]])
+    loss = motion_loss(logits, mask, moving_weight=3.0)
     assert loss.item() == pytest.approx((math.log(2) + 3 * math.log(4 / 3)) / 4)
+    # Static: hit 1/2, said 1/2 + 1/4, true 1. Moving: 3/4, 3/4 + 1/2, 1. What is unknown: neither.
+    both = motion_loss(logits, mask, moving_weight=3.0, jaccard=2.0)
+    soft_iou = (0.5 / (0.75 + 1 - 0.5) + 0.75 / (1.25 + 1 - 0.75)) / 2
+    assert both.item() == pytest.approx(loss.item() + 2 * (1 - soft_iou))
 
 
 def test_log_depth_counts_known_pixels_fully_far_ones_a_tenth_and_unknown_not_at_all():
