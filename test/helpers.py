@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mila_ros.networks import MILA, build_network
+from mila_ros.networks.efficientnet import EfficientNetLite
 from mila_ros.streaming import save_bundle
 from mila_ros.tasks import TASKS
 
@@ -126,3 +127,16 @@ def make_tiny_bundle(
 
 def _color(number: int) -> list[int]:
     return [round(255 * part) for part in colorsys.hsv_to_rgb(number / TINY_CLASSES, 1, 1)]
+
+
+def published_weights(network: EfficientNetLite) -> dict[str, Tensor]:
+    """Its weights by the names that the published files have for them, and what else is there."""
+    weights = {published_name(name): x.clone() for name, x in network.state_dict().items()}
+    rest = {"_conv_head.weight": 1, "_bn1.weight": 1, "_bn1.running_mean": 1, "_fc.bias": 1}
+    return weights | {name: torch.zeros(size) for name, size in rest.items()}
+
+
+def published_name(name: str) -> str:
+    """The name that files of EfficientNet-Lite's weights have for one of ours."""
+    *modules, leaf = name.split(".")
+    return ".".join([*(part if part.isdigit() else f"_{part}" for part in modules), leaf])

@@ -11,12 +11,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from mila_ros.data.datasets.normals import encode_normals
 from mila_ros.training.clips import Clips, find_clips
 from mila_ros.training.config import TrainingConfig
 from mila_ros.training.config_file import parse_config
 from mila_ros.training.labels import resolve_classes
+from mila_ros.training.objectives import Objective
+from mila_ros.training.samples import Batch, Sampler
+from mila_ros.training.start import stage_network
 
 CLASSES = ("road", "sky", "car")
 MILA: dict[str, Any] = {
@@ -134,3 +138,15 @@ def open_clips(
     tasks: Sequence[str] = ("segmentation", "depth", "motion"),
 ) -> Clips:
     return Clips(find_clips(folders), resolve_classes(classes), tasks)
+
+
+def objective(wanted: TrainingConfig, stage: int = 0, example: Any = None) -> Objective:
+    network, _ = stage_network(wanted, stage, None)
+    weights = torch.tensor([0.5, 1.5, 1.0])
+    classes = resolve_classes(wanted.classes)
+    return Objective(network, wanted, wanted.stages[stage], classes, weights, example)
+
+
+def batch_of(root: Path, wanted: TrainingConfig, stage: int = 0) -> Batch:
+    clips = open_clips(root, tasks=list(wanted.learned))
+    return Sampler(clips, wanted.stages[stage], 50.0, 3).make(0)

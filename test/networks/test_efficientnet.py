@@ -8,6 +8,7 @@ import copy
 
 import pytest
 import torch
+from helpers import published_weights
 from torch import nn
 
 from mila_ros.networks import build_network
@@ -23,17 +24,6 @@ PARAMETERS = {
     "efficientnet_lite1": 5_416_680 - (320 * 1280 + 2 * 1280 + 1281 * 1000),
     "efficientnet_lite2": 6_092_072 - (352 * 1280 + 2 * 1280 + 1281 * 1000),
 }
-
-
-def published(network: EfficientNetLite) -> dict[str, torch.Tensor]:
-    """Its weights as the published files name theirs."""
-    named = {}
-    for name, value in network.state_dict().items():
-        *modules, leaf = name.split(".")
-        parts = [part if part.isdigit() else f"_{part}" for part in modules]
-        named[".".join([*parts, leaf])] = value.clone()
-    rest = {"_conv_head.weight": 1, "_bn1.weight": 1, "_bn1.running_mean": 1, "_fc.bias": 1}
-    return named | {name: torch.zeros(size) for name, size in rest.items()}
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -83,7 +73,7 @@ def test_published_weights_take_pictures_as_ours_are_normalised():
     torch.manual_seed(2)
     source = _with_statistics(EfficientNetLite("efficientnet_lite0")).eval()
     target = EfficientNetLite("efficientnet_lite0").eval()
-    target.load_imagenet(published(source))
+    target.load_imagenet(published_weights(source))
     pixels = torch.rand(1, 3, 64, 64) * 255
     mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -94,7 +84,9 @@ def test_published_weights_take_pictures_as_ours_are_normalised():
     for name, value in target.blocks.state_dict().items():
         assert torch.equal(value, source.blocks.state_dict()[name]), name
     with pytest.raises(RuntimeError, match=r"blocks\.0"):
-        target.load_imagenet({k: v for k, v in published(source).items() if "blocks.0." not in k})
+        target.load_imagenet(
+            {k: v for k, v in published_weights(source).items() if "blocks.0." not in k}
+        )
 
 
 def test_mila_with_a_light_slow_encoder_answers():

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +12,27 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from training_bench import ENCODER, MILA, STAGE, config, open_clips, single_stage, write_clip
+from training_bench import (
+    ENCODER,
+    MILA,
+    STAGE,
+    batch_of,
+    config,
+    objective,
+    single_stage,
+    write_clip,
+)
 
 from mila_ros.errors import MilaError
 from mila_ros.networks import MILA as MILANetwork
 from mila_ros.networks import State
 from mila_ros.networks.optical_flow import FlowNetS
-from mila_ros.training.config import TrainingConfig
 from mila_ros.training.distributed import Processes
-from mila_ros.training.labels import resolve_classes
-from mila_ros.training.objectives import Objective
 from mila_ros.training.progress import Progress
-from mila_ros.training.samples import Batch, Sampler
+from mila_ros.training.samples import Batch
 from mila_ros.training.start import stage_network
 from mila_ros.training.steps import Steps
 from mila_ros.training.take_over import Start, take_over
-
-
-def objective(wanted: TrainingConfig, stage: int = 0, example: Any = None) -> Objective:
-    network, _ = stage_network(wanted, stage, None)
-    weights = torch.tensor([0.5, 1.5, 1.0])
-    classes = resolve_classes(wanted.classes)
-    return Objective(network, wanted, wanted.stages[stage], classes, weights, example)
-
-
-def batch_of(root: Path, wanted: TrainingConfig, stage: int = 0) -> Batch:
-    clips = open_clips(root, tasks=list(wanted.learned))
-    return Sampler(clips, wanted.stages[stage], 50.0, 3).make(0)
 
 
 def by_hand(logits: dict[str, Tensor], batch: Batch, role: int) -> dict[str, float]:
@@ -266,48 +259,6 @@ def test_astmt_updates_what_a_task_used(two_clips: Path) -> None:
     assert all(torch.equal(p, q) for p, q in zip(own, before, strict=True))
     others = made.network.parameters_of("segmentation")
     assert any(p.grad is not None and p.grad.abs().max() > 0 for p in others)
-
-
-def test_fixed_batch_norms_stay(two_clips: Path) -> None:
-    wanted = config(stages=single_stage("frames", batch_norm="fixed"))
-    made = objective(wanted)
-    before = {k: v.clone() for k, v in made.network.named_buffers()}
-    Steps(made, wanted, Processes())(batch_of(two_clips, wanted), Progress())
-    assert all(torch.equal(v, before[k]) for k, v in made.network.named_buffers())
-    assert made.network.training
-
-
-def test_pretrained_parts_have_a_learning_rate_of_their_own(two_clips: Path) -> None:
-    """With SGD a step goes as far as the factor says; nothing moves where it is zero."""
-    moved: dict[float, float] = {}
-    for factor in (0.0, 0.25, 1.0):
-        stage = single_stage("video", pretrained={"slow": factor}, warm_up=0.0, decay="constant")
-        wanted = config(stages=stage, optimizer={"name": "sgd", "max_gradient_norm": 0.0})
-        made = objective(wanted)
-        slow, before = made.network.slow, copy.deepcopy(made.network.state_dict())
-        Steps(made, wanted, Processes())(batch_of(two_clips, wanted), Progress())
-        after = made.network.state_dict()
-        kept = [name for name, _ in slow.named_buffers()]
-        assert all(torch.equal(after[f"slow.{n}"], before[f"slow.{n}"]) for n in kept)
-        assert not torch.equal(after["fast.bn1.running_mean"], before["fast.bn1.running_mean"])
-        assert not torch.equal(after["slow_neck.0.weight"], before["slow_neck.0.weight"])
-        moved[factor] = (after["slow.conv1.weight"] - before["slow.conv1.weight"]).norm().item()
-        assert all(p.requires_grad == (factor > 0) for p in slow.parameters())
-    assert moved[0.0] == 0
-    assert moved[0.25] == pytest.approx(0.25 * moved[1.0], rel=1e-3) and moved[1.0] > 0
-
-
-@pytest.mark.parametrize(
-    ("pretrained", "sentence"),
-    [
-        ({"encoder": 0.1}, "stage only: pretrained names encoder; mila has slow, slow_neck, fast,"),
-        ({"slow": -1}, "pretrained.slow is a factor of the learning rate, 0 or more, not -1"),
-        ({"slow": "low"}, "pretrained.slow is a factor of the learning rate, 0 or more, not 'low'"),
-    ],
-)
-def test_pretrained_parts_that_do_not_fit(pretrained: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(MilaError, match=sentence):
-        objective(config(stages=single_stage("video", pretrained=pretrained)))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import published_name, published_weights
 from training_bench import ENCODER, MILA, config, single_stage
 
 from mila_ros.errors import MilaError
@@ -84,10 +85,7 @@ def test_a_bundle_s_network_gets_a_new_encoder(tmp_path: Path) -> None:
     """What the bundle lacks begins as ``start`` says, its neck at random; the rest as it was."""
     before, _ = stage_network(config(), 0, None)
     torch.manual_seed(5)
-    weights = {
-        _published(name): value
-        for name, value in EfficientNetLite("efficientnet_lite0").state_dict().items()
-    }
+    weights = published_weights(EfficientNetLite("efficientnet_lite0"))
     torch.save(weights, tmp_path / "lite0.pth")
     arguments = MILA | {"slow": "efficientnet_lite0"}
     network = {"name": "mila", "arguments": arguments}
@@ -96,7 +94,7 @@ def test_a_bundle_s_network_gets_a_new_encoder(tmp_path: Path) -> None:
     for name, value in after.state_dict().items():
         if name.startswith("slow."):
             if name != "slow.conv_stem.weight" and name != "slow.bn0.running_mean":
-                assert torch.equal(value, weights[_published(name.removeprefix("slow."))]), name
+                assert torch.equal(value, weights[published_name(name.removeprefix("slow."))]), name
         elif not name.startswith("slow_neck."):
             assert torch.equal(value, before.state_dict()[name]), name
     assert {name.partition(".")[0] for name in fresh} == {"slow", "slow_neck"}
@@ -139,9 +137,3 @@ def test_weights_that_cannot_be_had(
     start = {k: str(tmp_path / v) if v.isupper() else v for k, v in start.items()}
     with pytest.raises(MilaError, match=sentence):
         stage_network(config(start=start), 0, None)
-
-
-def _published(name: str) -> str:
-    """The name that files of EfficientNet-Lite's weights have for one of ours."""
-    *modules, leaf = name.split(".")
-    return ".".join([*(part if part.isdigit() else f"_{part}" for part in modules), leaf])
