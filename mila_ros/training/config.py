@@ -85,8 +85,9 @@ class StageConfig:
         distill: Weight of not forgetting: a task that a picture has no label of learns the answers
             of the network that the stage began with.
         batch_norm: ``train``, or ``fixed`` for the statistics that the stage starts with.
-        pretrained: Parts of the network that come trained, such as ``slow``, by the factor of their
-            learning rate; 0 leaves them as they are. Their batch norms keep their statistics.
+        pretrained: Parts of the network that come trained, such as ``slow`` or
+            ``branches.depth``, by the factor of their learning rate; 0 leaves them as they are.
+            Their batch norms keep their statistics.
         network: Arguments of the network that differ in this stage.
     """
 

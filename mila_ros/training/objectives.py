@@ -78,7 +78,7 @@ class Objective(nn.Module):
         check_objective(network, config, stage)
         self.network = network
         self.stage = stage
-        self.pretrained = {getattr(network, name): f for name, f in stage.pretrained.items()}
+        self.pretrained = {network.get_submodule(n): f for n, f in stage.pretrained.items()}
         for part, factor in self.pretrained.items():
             part.requires_grad_(factor > 0)
         self.sky = classes.id("sky") if "sky" in classes.classes else None

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import math
 
-from torch import nn
-
 from ..errors import MilaError
 from ..networks import ASTMT, MILA, Network
 from ..networks.base import SingleFrameNetwork
@@ -34,7 +32,7 @@ def check_objective(network: Network, config: TrainingConfig, stage: StageConfig
     if stage.distill and isinstance(network, ASTMT):
         raise MilaError(f"stage {stage.name}: ASTMT is trained task by task, without distill")
     for part, factor in stage.pretrained.items():
-        if not isinstance(getattr(network, part, None), nn.Module):
+        if not part or part not in dict(network.named_modules()):
             parts = ", ".join(child for child, _ in network.named_children())
             raise MilaError(f"stage {stage.name}: pretrained names {part}; {name} has {parts}")
         if not isinstance(factor, int | float) or not 0 <= factor < math.inf:

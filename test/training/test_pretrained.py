@@ -47,10 +47,22 @@ def test_pretrained_parts_have_a_learning_rate_of_their_own(two_clips: Path) -> 
     assert moved[0.25] == pytest.approx(0.25 * moved[1.0], rel=1e-3) and moved[1.0] > 0
 
 
+def test_all_but_one_branch_can_be_left_as_it_is(two_clips: Path) -> None:
+    rest = ("slow", "slow_neck", "fast", "fast_neck", "branches.segmentation", "branches.depth")
+    wanted = config(stages=single_stage("video", pretrained=dict.fromkeys(rest, 0.0), l1=0.0))
+    made = objective(wanted)
+    before = copy.deepcopy(made.network.state_dict())
+    Steps(made, wanted, Processes())(batch_of(two_clips, wanted), Progress())
+    moved = {n for n, v in made.network.state_dict().items() if not torch.equal(v, before[n])}
+    assert moved and all(name.startswith("branches.motion.") for name in moved)
+
+
 @pytest.mark.parametrize(
     ("pretrained", "sentence"),
     [
         ({"encoder": 0.1}, "stage only: pretrained names encoder; mila has slow, slow_neck, fast,"),
+        ({"branches.edges": 0}, "stage only: pretrained names branches.edges; mila has slow, "),
+        ({"": 0}, "stage only: pretrained names ; mila has slow, "),
         ({"slow": -1}, "pretrained.slow is a factor of the learning rate, 0 or more, not -1"),
         ({"slow": "low"}, "pretrained.slow is a factor of the learning rate, 0 or more, not 'low'"),
     ],
