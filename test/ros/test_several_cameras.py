@@ -59,17 +59,20 @@ def events(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str
 
 @contextmanager
 def flood(bench: Bench, cameras: list[str], period_s: float = 0.002) -> Iterator[None]:
-    """Offer each camera's frames far faster than they can be answered."""
+    """Offer each camera's frames far faster than they can be answered, stamped by the clock.
+
+    Stamps that ran faster would make a gap, and so a keyframe, of every frame on a slow machine.
+    """
     is_ending = threading.Event()
     images = {camera: bench.image() for camera in cameras}
 
     def run() -> None:
-        number = 0
+        start = time.monotonic_ns()
         while not is_ending.wait(period_s):
-            number += 1
+            seconds, nanoseconds = divmod(time.monotonic_ns() - start, 1_000_000_000)
             for camera, image in images.items():
-                image.header.stamp.sec = 1_800_000_000 + number // 100
-                image.header.stamp.nanosec = number % 100 * 10_000_000
+                image.header.stamp.sec = 1_800_000_000 + seconds
+                image.header.stamp.nanosec = nanoseconds
                 bench.send(image, camera)
 
     thread = threading.Thread(target=run)
@@ -191,7 +194,14 @@ def answered(bench: Bench, camera: str) -> int:
 
 
 def test_frames_that_wait_together_are_computed_at_once(make_bench, monkeypatch, capfd) -> None:
-    bench = make_bench(cameras=CAMERAS, max_batch_size=3, image_timeout_s=1.0)
+    # Keyframes are computed alone; on a slow machine every frame would be due at the usual period.
+    bench = make_bench(
+        cameras=CAMERAS,
+        max_batch_size=3,
+        image_timeout_s=1.0,
+        keyframe_period_s=10.0,
+        keyframe_max_age_s=20.0,
+    )
     assert bench.change("configure") and bench.change("activate")
     for camera in CAMERAS:
         bench.watch(f"{camera}/segmentation/mask")
@@ -217,7 +227,7 @@ def test_frames_that_wait_together_are_computed_at_once(make_bench, monkeypatch,
     watch_steps(bench, monkeypatch, start)
     monkeypatch.setattr(model, "step_batch", spying)
     monkeypatch.setattr(model, "maps", failing_once)
-    with flood(bench, CAMERAS):
+    with flood(bench, CAMERAS, period_s=0.01):
         bench.wait(lambda: len(batches) >= 30)
     settled = batches[8:30]
     assert {len(batch) for batch in settled} == {3}
