@@ -55,7 +55,7 @@ class _Lines:
     def update(self, count: float) -> None:
         self._done += count
         now = time.monotonic()
-        if now - self._last < LINE_EVERY_S or self._done == self._total:
+        if now - self._last < LINE_EVERY_S or self._done in (0, self._total):
             return
         self._last = now
         minutes = (now - self._start) / 60
