@@ -18,7 +18,7 @@ LINE_EVERY_S = 60.0
 class Progress(Protocol):
     """Of a known or unknown number of items."""
 
-    def update(self, count: float) -> object:
+    def update(self, count: float = 1) -> object:
         """So many more are done."""
 
 
@@ -52,7 +52,7 @@ class _Lines:
         self._done = 0.0
         self._start = self._last = time.monotonic()
 
-    def update(self, count: float) -> None:
+    def update(self, count: float = 1) -> None:
         self._done += count
         now = time.monotonic()
         if now - self._last < LINE_EVERY_S or self._done in (0, self._total):

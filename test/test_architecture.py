@@ -60,11 +60,11 @@ RULES = {
     "engines": Rule({"errors", "networks"}, {"torch"}),
     "streaming": Rule(BASE | {"networks", "engines"}, {"cv2", "numpy", "safetensors", "torch"}),
     # cv_bridge, where it is installed, for the rarer encodings.
-    "data": Rule(COMMAND, {"cv2", "cv_bridge", "numpy", "rosbags", "tqdm"}),
-    "simulation": Rule(COMMAND | {"data"}, {"cv2", "mujoco", "numpy", "rosbags", "tqdm"}),
+    "data": Rule(COMMAND, {"cv2", "cv_bridge", "numpy", "rosbags"}),
+    "simulation": Rule(COMMAND | {"data"}, {"cv2", "mujoco", "numpy", "rosbags"}),
     "evaluation": Rule(
         COMMAND | {"networks", "streaming", "data", "simulation", "visualization"},
-        {"cv2", "matplotlib", "numpy", "torch", "tqdm"},
+        {"cv2", "matplotlib", "numpy", "torch"},
     ),
     "training": Rule(
         COMMAND | {"networks", "streaming", "data", "evaluation", "simulation", "visualization"},
@@ -82,11 +82,11 @@ RULES = {
     ),
     "benchmark": Rule(
         COMMAND | {"networks", "streaming", "evaluation", "environment"},
-        {"matplotlib", "numpy", "torch", "tqdm"},
+        {"matplotlib", "numpy", "torch"},
     ),
     "demo": Rule(
         COMMAND | {"streaming", "data", "environment", "nodes", "visualization"},
-        {"cv2", "numpy", "tqdm"},
+        {"cv2", "numpy"},
     ),
     # The subcommands it imports by name, when they are asked for.
     "cli": Rule({"errors", "memory", "threads"}, set()),

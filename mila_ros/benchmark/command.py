@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mila_ros.arguments import count, network_size
 from mila_ros.environment import machine, versions
 from mila_ros.errors import MilaError
+from mila_ros.progress_bar import progress, shown
 
 if TYPE_CHECKING:
     from .sides import Side
@@ -112,7 +113,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _measure(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
     # torch comes with them, which --help can do without.
     import torch
-    from tqdm import tqdm
 
     from mila_ros.streaming.devices import resolve_device
 
@@ -136,10 +136,9 @@ def _measure(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
     ]
     for side in sides:
         side.description()  # what is misspelt is said before anything is compiled
-    quiet = not sys.stderr.isatty()
-    runners = [Runner(side, arguments.threads) for side in tqdm(sides, "load", disable=quiet)]
-    with tqdm(total=arguments.rounds * len(runners), desc="time", disable=quiet) as progress:
-        rows = compare(runners, arguments.rounds, arguments.frames, progress.update)
+    runners = [Runner(side, arguments.threads) for side in shown(sides, "model", len(sides))]
+    with progress("round", arguments.rounds * len(runners)) as bar:
+        rows = compare(runners, arguments.rounds, arguments.frames, bar.update)
     gpu = device.type == "cuda"
     return rows, torch.cuda.get_device_name(device) if gpu else device.type
 
