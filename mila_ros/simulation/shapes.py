@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mila_ros.simulation.geometry import Floats, Mesh, rotation
 
@@ -49,21 +50,41 @@ def cylinder(
 ) -> Mesh:
     """A cylinder or, with another radius at the top, a cone, standing on z = 0."""
     top_radius = radius if top_radius is None else top_radius
-    angle = np.linspace(0, 2 * np.pi, sides + 1)
-    circle = np.c_[np.cos(angle), np.sin(angle)]
-    u = np.linspace(0, 1, sides + 1)
-    low = np.c_[circle * radius, np.zeros(sides + 1)]
-    high = np.c_[circle * top_radius, np.full(sides + 1, height)]
-    rings = np.r_[low, high]
-    i, n = np.arange(sides), sides + 1
-    wall = np.r_[np.c_[i, i + 1, i + n + 1], np.c_[i, i + n + 1, i + n]]
-    parts = [Mesh.of(rings, wall, np.r_[np.c_[u, 0 * u], np.c_[u, 0 * u + 1]])]
+    circle, wall, uv, lid = _roundness(sides)
+    rings = [_ring_at(0.0, circle * radius), _ring_at(height, circle * top_radius)]
+    parts = [Mesh(np.concatenate(rings), wall, uv)]
     for z, r, down in ((0.0, radius, True), (height, top_radius, False)):
         if r > 0:
-            disc = np.r_[np.c_[circle[:-1] * r, np.full(sides, z)], [[0, 0, z]]]
-            fan = np.c_[np.full(sides, sides), i, (i + 1) % sides]
-            parts.append(Mesh.of(disc, fan[:, ::-1] if down else fan))
+            disc = np.concatenate([_ring_at(z, circle[:-1] * r), [[0, 0, z]]])
+            parts.append(Mesh.of(disc, lid[:, ::-1] if down else lid))
     return Mesh.join(parts)
+
+
+def _ring_at(z: float, circle: Floats) -> Floats:
+    ring = np.full((len(circle), 3), z)
+    ring[:, :2] = circle
+    return ring
+
+
+@cache
+def _roundness(sides: int) -> tuple[Floats, NDArray[np.int64], Floats, NDArray[np.int64]]:
+    """What cylinders share, of which a street has a thousand.
+
+    Returns:
+        The unit circle [sides + 1, 2], its first point again at the end; faces and uv of a wall
+        between two such circles; faces of a lid, whose centre comes after its ``sides`` points.
+    """
+    angle, u = np.linspace(0, 2 * np.pi, sides + 1), np.linspace(0, 1, sides + 1)
+    i, n = np.arange(sides), sides + 1
+    shared = (
+        np.c_[np.cos(angle), np.sin(angle)],
+        np.r_[np.c_[i, i + 1, i + n + 1], np.c_[i, i + n + 1, i + n]],
+        np.r_[np.c_[u, 0 * u], np.c_[u, 0 * u + 1]],
+        np.c_[np.full(sides, sides), i, (i + 1) % sides],
+    )
+    for array in shared:
+        array.flags.writeable = False
+    return shared
 
 
 def wheel(radius: float, width: float, sides: int = 14) -> Mesh:
@@ -118,8 +139,9 @@ def _upright_to(direction: Floats) -> Floats:
     return np.stack([x, np.cross(z, x), z], 1)
 
 
+@cache
 def icosphere(subdivisions: int) -> Mesh:
-    """A unit sphere of 20 · 4^subdivisions equal faces."""
+    """A unit sphere of 20 · 4^subdivisions equal faces, read-only: all of a size are the same."""
     g = (1 + 5**0.5) / 2
     vertices = [
         [-1, g, 0], [1, g, 0], [-1, -g, 0], [1, -g, 0], [0, -1, g], [0, 1, g],
@@ -141,7 +163,10 @@ def icosphere(subdivisions: int) -> Mesh:
         faces = np.r_[np.c_[a, ab, ca], np.c_[b, bc, ab], np.c_[c, ca, bc], np.c_[ab, bc, ca]]
     v /= np.linalg.norm(v, axis=1, keepdims=True)
     uv = np.c_[np.arctan2(v[:, 1], v[:, 0]) / np.pi, v[:, 2]]
-    return Mesh.of(v, faces, uv)
+    sphere = Mesh.of(v, faces, uv)
+    for array in (sphere.vertices, sphere.faces, sphere.uv):
+        array.flags.writeable = False
+    return sphere
 
 
 def ellipsoid(radii: ArrayLike, position: ArrayLike = (0, 0, 0), level: int = 1) -> Mesh:
