@@ -50,6 +50,14 @@ def pytest_pycollect_makemodule(
     return None
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs ROS `alone`: messages and clocks wait for nobody's networks."""
+    for item in items:
+        if item.path.parent.name == "ros" or "ros_domain" in getattr(item, "fixturenames", ()):
+            item.add_marker("alone")
+
+
 def _claim_domain() -> tuple[int, socket.socket]:
     """Return a free ROS domain id and the socket that keeps it ours.
 
