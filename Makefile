@@ -29,8 +29,11 @@ demo: venv  ## run the sample clip through the model and show the result (ARGS="
 
 # What talks to other processes or measures time comes after, alone; pytest says 5 for no such test.
 test: lint  ## lint, then run the tests (ARGS="..." is passed on to pytest)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not alone" $(ARGS) || [ $$? = 5 ]
-	@$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ]
+	@failed=0; \
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not alone" $(ARGS) \
+		|| [ $$? = 5 ] || failed=1; \
+	$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ] || failed=1; \
+	exit $$failed
 
 fuzz: venv  ## try random inputs for MINUTES (10): conversions, bundles, parameters
 	@MILA_FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest test/fuzz $(ARGS)

@@ -61,7 +61,7 @@ def cylinder(
 
 
 def _ring_at(z: float, circle: Floats) -> Floats:
-    ring = np.full((len(circle), 3), z)
+    ring = np.full((len(circle), 3), float(z))
     ring[:, :2] = circle
     return ring
 

@@ -59,7 +59,7 @@ def describe(config: TrainingConfig, stage: int) -> dict[str, Any]:
             "assumed_hfov_deg": picture.assumed_hfov_deg,
         }
     if "motion" in config.tasks:
-        document["motion"] = {"threshold": 0.5}
+        document["motion"] = {"threshold": picture.motion_threshold}
     return document
 
 
@@ -86,6 +86,8 @@ def defaults(bundle: Bundle) -> dict[str, Any]:
     if bundle.depth is not None:
         for key in ("canonical_focal_px", "min_m", "max_m", "assumed_hfov_deg"):
             picture[key] = getattr(bundle.depth, key)
+    if bundle.motion_threshold is not None:
+        picture["motion_threshold"] = bundle.motion_threshold
     values = {
         "network": {"name": bundle.network, "arguments": arguments},
         "tasks": {name: {} for name in bundle.task_names},

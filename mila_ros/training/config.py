@@ -42,6 +42,7 @@ class InputConfig:
         min_m: Nearest depth that the model reports.
         max_m: Farthest depth that the model reports.
         assumed_hfov_deg: Field of view taken where a camera's focal length is not known.
+        motion_threshold: Probability over which the model says that a pixel moves.
     """
 
     height: int = 256
@@ -52,6 +53,7 @@ class InputConfig:
     min_m: float = 0.5
     max_m: float = 100.0
     assumed_hfov_deg: float = 75.0
+    motion_threshold: float = 0.5
 
 
 @dataclass(frozen=True)

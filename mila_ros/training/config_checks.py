@@ -59,6 +59,7 @@ def _input_rules(config: TrainingConfig) -> list[tuple[bool, str]]:
         (picture.canonical_focal_px > 0, "input.canonical_focal_px must be over 0"),
         (0 < picture.min_m < picture.max_m, "input.min_m must be over 0 and under max_m"),
         (0 < picture.assumed_hfov_deg < 180, "input.assumed_hfov_deg must be within 0 and 180"),
+        (0 < picture.motion_threshold < 1, "input.motion_threshold must be within 0 and 1"),
     ]  # fmt: skip
 
 

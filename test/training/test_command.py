@@ -37,6 +37,7 @@ def trained(
 
     out = tmp_path_factory.mktemp("trained")
     wanted = document(validate_every=3)
+    wanted["input"]["motion_threshold"] = 0.6
     (out / "config.yaml").write_text(yaml.safe_dump(wanted, sort_keys=False))
     options = ["--clips", str(two_clips), "--validation", str(held_out), "--out", str(out)]
     command = ["train", "--config", str(out / "config.yaml"), "--device", "cpu", *options]
@@ -53,6 +54,7 @@ def test_the_bundle_predicts_as_the_checkpoint_does(
     assert checkpoint["stage"] == 1
     assert bundle.training["step"] == checkpoint["step"] and bundle.training["stage"] == "joint"
     assert bundle.training["config"] == config(**wanted).as_dict()
+    assert bundle.motion_threshold == 0.6
     exact, _ = stage_network(config(**wanted), 1, checkpoint["network"])
     exact.eval()
     states: list[Any] = [None, None]
@@ -120,6 +122,7 @@ def test_fine_tuning_from_the_bundle(
     assert [label.name for label in bundle.labels] == ["road", "kerb", "car"]
     assert bundle.task_names == ("segmentation", "depth", "motion")
     assert bundle.depth is not None and bundle.depth.canonical_focal_px == 50.0
+    assert bundle.motion_threshold == 0.6
     assert set(network.state_dict()) == set(before.state_dict())
     moved = {
         name.split(".")[0]

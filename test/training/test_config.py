@@ -101,6 +101,7 @@ WRONG: list[tuple[str, str]] = [
     ("input.max_m=.inf", "max_m must be a number, not inf"),
     ("input.max_m=0.1", "min_m must be over 0 and under max_m"),
     ("input.assumed_hfov_deg=180", "assumed_hfov_deg must be within 0 and 180"),
+    ("input.motion_threshold=1", "motion_threshold must be within 0 and 1"),
     ("optimizer.name=adagrad", "optimizer.name is one of adam, adamw, sgd"),
     ("optimizer.betas=[0.9, 1]", "optimizer.betas must be from 0 to under 1"),
     ("optimizer.momentum=1", "optimizer.momentum must be"),
