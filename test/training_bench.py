@@ -5,22 +5,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from mila_ros.data.datasets.normals import encode_normals
+from mila_ros.training.checkpoints import load_checkpoint
 from mila_ros.training.clips import Clips, find_clips
 from mila_ros.training.config import TrainingConfig
 from mila_ros.training.config_file import parse_config
 from mila_ros.training.labels import resolve_classes
+from mila_ros.training.log import Log
 from mila_ros.training.objectives import Objective
 from mila_ros.training.samples import Batch, Sampler
 from mila_ros.training.start import stage_network
+from mila_ros.training.trainer import BEST, LAST, Trainer
 
 CLASSES = ("road", "sky", "car")
 MILA: dict[str, Any] = {
@@ -150,3 +154,39 @@ def objective(wanted: TrainingConfig, stage: int = 0, example: Any = None) -> Ob
 def batch_of(root: Path, wanted: TrainingConfig, stage: int = 0) -> Batch:
     clips = open_clips(root, tasks=list(wanted.learned))
     return Sampler(clips, wanted.stages[stage], 50.0, 3).make(0)
+
+
+def train(wanted: TrainingConfig, root: Path, out: Path, until: Any = None, **more: Any) -> bool:
+    out.mkdir(parents=True, exist_ok=True)
+    clips = open_clips(root, tasks=list(wanted.learned))
+    trainer = Trainer(wanted, clips, out, torch.device("cpu"), log=Log(out), **more)
+    return trainer.run(until or (lambda: False))
+
+
+def lines(out: Path) -> list[dict[str, Any]]:
+    """The log without what depends on the clock."""
+    found = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    times = ("samples_per_s", "waiting_for_data")
+    return [{k: v for k, v in line.items() if k not in times} for line in found]
+
+
+def assert_same(first: Path, second: Path, names: tuple[str, ...] = (LAST, BEST)) -> None:
+    for name in names:
+        old, new = load_checkpoint(first / name), load_checkpoint(second / name)
+        assert_equal(old, new, name)
+    assert lines(first) == lines(second)
+
+
+def assert_equal(old: Any, new: Any, where: str) -> None:
+    if isinstance(old, Tensor):
+        assert torch.equal(old, new), where
+    elif isinstance(old, Mapping):
+        assert list(old) == list(new), where
+        for key in old:
+            assert_equal(old[key], new[key], f"{where} {key}")
+    elif isinstance(old, list | tuple):
+        assert len(old) == len(new), where
+        for pair in zip(old, new, strict=True):
+            assert_equal(*pair, where)
+    else:
+        assert old == new, where

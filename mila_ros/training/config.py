@@ -126,6 +126,8 @@ class OptimizerConfig:
         momentum: Of SGD.
         weight_decay: L2 for ``adam`` and ``sgd``, decoupled for ``adamw``.
         max_gradient_norm: Gradients are scaled down to it; 0 leaves them.
+        average: Decay of an exponential moving average of the weights, over the steps of a stage;
+            it is what is validated, kept and begun the next stage with. 0 for none.
     """
 
     name: str = "adam"
@@ -133,6 +135,7 @@ class OptimizerConfig:
     momentum: float = 0.9
     weight_decay: float = 0.0
     max_gradient_norm: float = 5.0
+    average: float = 0.0
 
 
 @dataclass(frozen=True)

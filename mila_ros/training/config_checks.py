@@ -71,6 +71,7 @@ def _optimizer_rules(config: TrainingConfig) -> list[tuple[bool, str]]:
         (0 <= how.momentum < 1, "optimizer.momentum must be from 0 to under 1"),
         (how.weight_decay >= 0, "optimizer.weight_decay must be 0 or more"),
         (how.max_gradient_norm >= 0, "optimizer.max_gradient_norm must be 0 or more"),
+        (0 <= how.average < 1, "optimizer.average must be from 0, for none, to under 1"),
     ]
 
 

@@ -12,11 +12,11 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import MilaError
+from ..networks import Network
 from .checkpoints import check_same, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
 from .distributed import Processes
 from .log import Log
-from .objectives import Objective
 from .progress import Progress
 from .steps import Steps
 
@@ -52,7 +52,7 @@ class RunFolder:
         content = {
             "config": self.config.as_dict(),
             "progress": vars(progress),
-            "network": objective.network.state_dict(),
+            "network": steps.network.state_dict(),
             "objective": objective.state_dict(),
             "optimizer": steps.optimizer.state_dict(),
             "made_by": self.made_by,
@@ -62,7 +62,7 @@ class RunFolder:
         save_checkpoint(self.path / LAST, content)
 
     def save_best(
-        self, objective: Objective, stage: int, step: int, metrics: Mapping[str, float]
+        self, network: Network, stage: int, step: int, metrics: Mapping[str, float]
     ) -> None:
         """Write the weights that are the best of a stage so far.
 
@@ -75,7 +75,7 @@ class RunFolder:
                 "config": self.config.as_dict(),
                 "stage": stage,
                 "step": step,
-                "network": objective.network.state_dict(),
+                "network": network.state_dict(),
                 "metrics": metrics,
             },
         )

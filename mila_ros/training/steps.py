@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +14,38 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import MilaError
+from ..networks import Network
 from .config import TrainingConfig
 from .distributed import Processes
 from .objectives import Objective
 from .optimizers import build_optimizer, learning_rate
 from .progress import Progress
 from .samples import Batch
+
+
+class Average:
+    """An exponential moving average of a network's weights, which forgets its beginning.
+
+    Args:
+        network: What is trained.
+        decay: Share of the average that a step leaves, once there were enough of them: of the
+            first ones n, it is (1 + n) / (10 + n), as in TensorFlow's ExponentialMovingAverage.
+    """
+
+    def __init__(self, network: Network, decay: float) -> None:
+        self.network, self.decay = copy.deepcopy(network).eval(), decay
+        self.network.requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: Network, step: int) -> None:
+        """Take in the weights after a step, counted from 1."""
+        share = 1 - min(self.decay, (1 + step) / (10 + step))
+        new = network.state_dict()
+        for name, mean in self.network.state_dict().items():
+            if mean.is_floating_point():
+                mean.lerp_(new[name].to(mean.dtype), share)
+            else:
+                mean.copy_(new[name])
 
 
 class Steps:
@@ -54,6 +81,11 @@ class Steps:
         if saved:
             objective.load_state_dict(saved["objective"])
             self.optimizer.load_state_dict(saved["optimizer"])
+        self._average: Average | None = None
+        if self.how.average:
+            self._average = Average(objective.network, self.how.average)
+            if saved:
+                self._average.network.load_state_dict(saved["network"])
         self._module: nn.Module = objective
         if processes.count > 1:
             device = objective.mean.device
@@ -98,6 +130,13 @@ class Steps:
             tasks |= dict(zip(losses.tasks, values[2 + len(losses.parts) :], strict=True))
         progress.add(parts, tasks)
         progress.step += 1
+        if self._average is not None:
+            self._average.update(self.objective.network, progress.step)
+
+    @property
+    def network(self) -> Network:
+        """What the stage has come to: the trained network, or one with its average weights."""
+        return self.objective.network if self._average is None else self._average.network
 
     def end_of_epoch(self, progress: Progress) -> None:
         """Tell the weighting the epoch's mean losses, over all processes."""

@@ -123,7 +123,7 @@ class Trainer:
             saved = None
             if not self._train(stage, steps, until):
                 return False
-            weights = self._best(steps.objective)
+            weights = self._best(steps.network)
             self.progress = Progress(stage=self.progress.stage + 1)
         return True
 
@@ -180,7 +180,7 @@ class Trainer:
                 if progress.step % self.config.epoch_steps == 0:
                     steps.end_of_epoch(progress)
                 if progress.step % self.config.validate_every == 0 or last:
-                    self._validate(stage, steps.objective)
+                    self._validate(stage, steps)
                 stop = self.processes.any(until())
                 if progress.step % self.config.save_every == 0 or last or stop:
                     self.folder.save_last(steps, self.progress)
@@ -221,24 +221,24 @@ class Trainer:
         }
         self.log(head | {name: round(value, 4) for name, value in losses})
 
-    def _validate(self, stage: StageConfig, objective: Objective) -> None:
+    def _validate(self, stage: StageConfig, steps: Steps) -> None:
         if self.validate is None or self.processes.rank:
             return
         number, step = self.progress.stage, self.progress.step
-        objective.eval()
-        metrics = dict(self.validate(objective.network, number))
+        steps.objective.eval()
+        metrics = dict(self.validate(steps.network, number))
         if self.log.draws:
-            for name, picture in self.validate.pictures(objective.network, number).items():
+            for name, picture in self.validate.pictures(steps.network, number).items():
                 self.log.draw(stage.name, step, name, picture)
-        objective.train()
+        steps.objective.train()
         self.log({"stage": stage.name, "step": step, "validation": metrics})
         if metrics["score"] > self.progress.best:
             self.progress.best = metrics["score"]
-            self.folder.save_best(objective, number, step, metrics)
+            self.folder.save_best(steps.network, number, step, metrics)
 
-    def _best(self, objective: Objective) -> Mapping[str, Tensor]:
+    def _best(self, network: Network) -> Mapping[str, Tensor]:
         """The stage's best weights by validation, or its last; the first process decides."""
-        weights: Mapping[str, Tensor] = objective.network.state_dict()
+        weights: Mapping[str, Tensor] = network.state_dict()
         if self.validate is not None and not self.processes.rank:
             weights = self.folder.best_of(self.progress.stage) or weights
         return self.processes.from_first({name: value.cpu() for name, value in weights.items()})

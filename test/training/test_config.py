@@ -107,6 +107,7 @@ WRONG: list[tuple[str, str]] = [
     ("optimizer.momentum=1", "optimizer.momentum must be"),
     ("optimizer.weight_decay=-1", "optimizer.weight_decay must be"),
     ("optimizer.max_gradient_norm=-1", "optimizer.max_gradient_norm must be"),
+    ("optimizer.average=1", "optimizer.average must be"),
     ("stages.0.objective=films", "stages.0.objective is one of frames, pair, video"),
     ("stages.0.decay=linear", "stages.0.decay must be cosine or constant"),
     ("stages.0.batch_norm=off", "batch_norm must be a text, not False"),

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import resource
 import signal
@@ -16,13 +15,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from training_bench import config, open_clips, single_stage
+from training_bench import assert_equal, assert_same, config, lines, single_stage, train
 
 from mila_ros.errors import MilaError
 from mila_ros.networks import Network
 from mila_ros.training import run_folder
 from mila_ros.training.checkpoints import load_checkpoint, save_checkpoint
-from mila_ros.training.config import TrainingConfig
 from mila_ros.training.log import Log
 from mila_ros.training.optimizers import learning_rate
 from mila_ros.training.trainer import BEST, LAST, Trainer
@@ -44,42 +42,6 @@ class Falling:
     def __call__(self, network: Network, stage: int) -> Mapping[str, float]:
         weight = network.state_dict()["decoders.depth.2.bias"].item()
         return {"score": -abs(weight) if stage == 0 else weight}
-
-
-def train(wanted: TrainingConfig, root: Path, out: Path, until: Any = None, **more: Any) -> bool:
-    out.mkdir(parents=True, exist_ok=True)
-    clips = open_clips(root, tasks=list(wanted.learned))
-    trainer = Trainer(wanted, clips, out, torch.device("cpu"), log=Log(out), **more)
-    return trainer.run(until or (lambda: False))
-
-
-def lines(out: Path) -> list[dict[str, Any]]:
-    """The log without what depends on the clock."""
-    found = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    times = ("samples_per_s", "waiting_for_data")
-    return [{k: v for k, v in line.items() if k not in times} for line in found]
-
-
-def assert_same(first: Path, second: Path, names: tuple[str, ...] = (LAST, BEST)) -> None:
-    for name in names:
-        old, new = load_checkpoint(first / name), load_checkpoint(second / name)
-        assert_equal(old, new, name)
-    assert lines(first) == lines(second)
-
-
-def assert_equal(old: Any, new: Any, where: str) -> None:
-    if isinstance(old, Tensor):
-        assert torch.equal(old, new), where
-    elif isinstance(old, Mapping):
-        assert list(old) == list(new), where
-        for key in old:
-            assert_equal(old[key], new[key], f"{where} {key}")
-    elif isinstance(old, list | tuple):
-        assert len(old) == len(new), where
-        for pair in zip(old, new, strict=True):
-            assert_equal(*pair, where)
-    else:
-        assert old == new, where
 
 
 def test_stopped_after_every_step_it_ends_with_the_same_bits(
