@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import MilaError
 from ..networks import Network
@@ -21,31 +21,6 @@ from .objectives import Objective
 from .optimizers import build_optimizer, learning_rate
 from .progress import Progress
 from .samples import Batch
-
-
-class Average:
-    """An exponential moving average of a network's weights, which forgets its beginning.
-
-    Args:
-        network: What is trained.
-        decay: Share of the average that a step leaves, once there were enough of them: of the
-            first ones n, it is (1 + n) / (10 + n), as in TensorFlow's ExponentialMovingAverage.
-    """
-
-    def __init__(self, network: Network, decay: float) -> None:
-        self.network, self.decay = copy.deepcopy(network).eval(), decay
-        self.network.requires_grad_(False)
-
-    @torch.no_grad()
-    def update(self, network: Network, step: int) -> None:
-        """Take in the weights after a step, counted from 1."""
-        share = 1 - min(self.decay, (1 + step) / (10 + step))
-        new = network.state_dict()
-        for name, mean in self.network.state_dict().items():
-            if mean.is_floating_point():
-                mean.lerp_(new[name].to(mean.dtype), share)
-            else:
-                mean.copy_(new[name])
 
 
 class Steps:
@@ -81,11 +56,12 @@ class Steps:
         if saved:
             objective.load_state_dict(saved["objective"])
             self.optimizer.load_state_dict(saved["optimizer"])
-        self._average: Average | None = None
+        self._average: AveragedModel | None = None
         if self.how.average:
-            self._average = Average(objective.network, self.how.average)
+            self._average = averaged(objective.network, self.how.average)
             if saved:
-                self._average.network.load_state_dict(saved["network"])
+                self._average.module.load_state_dict(saved["network"])
+                self._average.n_averaged.fill_(saved["progress"]["step"])
         self._module: nn.Module = objective
         if processes.count > 1:
             device = objective.mean.device
@@ -131,12 +107,12 @@ class Steps:
         progress.add(parts, tasks)
         progress.step += 1
         if self._average is not None:
-            self._average.update(self.objective.network, progress.step)
+            self._average.update_parameters(self.objective.network)
 
     @property
     def network(self) -> Network:
         """What the stage has come to: the trained network, or one with its average weights."""
-        return self.objective.network if self._average is None else self._average.network
+        return self.objective.network if self._average is None else self._average.module
 
     def end_of_epoch(self, progress: Progress) -> None:
         """Tell the weighting the epoch's mean losses, over all processes."""
@@ -145,3 +121,19 @@ class Steps:
         self.objective.weighting.end_of_epoch(
             {task: total / max(count, 1.0) for task, (total, count) in sums.items()}
         )
+
+
+def averaged(network: Network, decay: float) -> AveragedModel:
+    """An exponential moving average of a network's weights, which soon forgets its beginning.
+
+    Args:
+        network: What is trained.
+        decay: Share of the average that a step leaves; after n steps at most (1 + n) / (10 + n),
+            as in TensorFlow's ExponentialMovingAverage.
+    """
+
+    def update(means: Any, new: Any, steps: Tensor | int) -> None:
+        share = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        get_ema_multi_avg_fn(share)(means, new, steps)
+
+    return AveragedModel(network, multi_avg_fn=update, use_buffers=True).eval()

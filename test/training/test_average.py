@@ -11,42 +11,38 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training_bench import assert_same, config, open_clips, single_stage, train
+from training_bench import ENCODER, assert_same, config, single_stage, train
 
 from mila_ros.networks import Network, build_network
 from mila_ros.tasks import DEPTH
 from mila_ros.training.checkpoints import load_checkpoint
-from mila_ros.training.log import Log
-from mila_ros.training.steps import Average, Steps
+from mila_ros.training.steps import Steps, averaged
 from mila_ros.training.trainer import BEST, LAST, Trainer
 
 AVERAGED: dict[str, Any] = {"optimizer": {"name": "adam", "average": 0.4}}
-ENCODER = {"encoder": "resnet18", "width": 16, "ceil_mode": False, "decoder_channels": [16, 16]}
 
 
 def test_it_is_the_sum_by_hand() -> None:
-    """Against w_n = Σ of all weights by their shares, in float64; counters are the last."""
+    """Of weights and of batch norm's statistics, each by its share, in float64."""
     torch.manual_seed(0)
-    network = build_network("multi_task", (DEPTH,), **ENCODER)
-    average, decay = Average(network, 0.3), 0.3
-    name, counter = "decoders.depth.2.weight", "decoders.depth.0.1.num_batches_tracked"
-    seen = [network.state_dict()[name].double().numpy().copy()]
-    for step in (1, 2, 3, 4):
+    network, decay = build_network("multi_task", (DEPTH,), **ENCODER), 0.3
+    average = averaged(network, decay)
+    names = ("decoders.depth.2.weight", "decoders.depth.0.1.running_mean")
+    seen = []
+    for _ in range(4):
         with torch.no_grad():
-            for value in network.state_dict().values():
-                value += step if not value.is_floating_point() else torch.randn(value.shape)
-        seen.append(network.state_dict()[name].double().numpy().copy())
-        average.update(network, step)
-    decays = [min(decay, (1 + step) / (10 + step)) for step in (1, 2, 3, 4)]
-    assert decays[0] < decay == decays[3]
-    expected = seen[0] * np.prod(decays)
-    for step, weights in enumerate(seen[1:]):
-        expected = expected + weights * (1 - decays[step]) * np.prod(decays[step + 1 :])
-    found = average.network.state_dict()
-    np.testing.assert_allclose(found[name].numpy(), expected, rtol=1e-5, atol=1e-6)
-    assert found[counter] == network.state_dict()[counter] == 1 + 2 + 3 + 4
-    assert not average.network.training
-    assert not any(parameter.requires_grad for parameter in average.network.parameters())
+            for name in names:
+                network.state_dict()[name].normal_()
+        seen.append({name: network.state_dict()[name].double().numpy().copy() for name in names})
+        average.update_parameters(network)
+    decays = [min(decay, (1 + step) / (10 + step)) for step in (1, 2, 3)]
+    assert decays[0] < decay == decays[2]
+    for name in names:
+        expected = seen[0][name] * np.prod(decays)  # the first step's are the beginning
+        for step, values in enumerate(seen[1:]):
+            expected = expected + values[name] * (1 - decays[step]) * np.prod(decays[step + 1 :])
+        found = average.module.state_dict()[name].numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_stopped_after_every_step_its_bits_are_the_same(two_clips: Path, tmp_path: Path) -> None:
@@ -82,7 +78,6 @@ def test_what_is_validated_kept_and_gone_on_with_is_the_average(
         stages=stages,
         **AVERAGED,
     )
-    clips = open_clips(two_clips, tasks=list(wanted.learned))
     starts: list[dict[str, torch.Tensor]] = []
     begin = Trainer._begin
 
@@ -91,10 +86,7 @@ def test_what_is_validated_kept_and_gone_on_with_is_the_average(
         return begin(self, stage, weights, saved)
 
     monkeypatch.setattr(Trainer, "_begin", spy)
-    trainer = Trainer(
-        wanted, clips, tmp_path, torch.device("cpu"), log=Log(tmp_path), validate=Last()
-    )
-    assert trainer.run(lambda: False)
+    assert train(wanted, two_clips, tmp_path, validate=Last())
     assert all(network is not steps.objective.network for network in validated for steps in begun)
     name = "decoders.depth.2.weight"
     first, second = (steps.network.state_dict()[name] for steps in begun)

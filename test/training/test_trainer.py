@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from training_bench import assert_equal, assert_same, config, lines, single_stage, train
+from training_bench import ENCODER, assert_equal, assert_same, config, lines, single_stage, train
 
 from mila_ros.errors import MilaError
 from mila_ros.networks import Network
@@ -25,7 +25,6 @@ from mila_ros.training.log import Log
 from mila_ros.training.optimizers import learning_rate
 from mila_ros.training.trainer import BEST, LAST, Trainer
 
-ENCODER = {"encoder": "resnet18", "width": 16, "ceil_mode": False, "decoder_channels": [16, 16]}
 SMALL: dict[str, Any] = {
     "network": {"name": "multi_task", "arguments": ENCODER},
     "tasks": {"segmentation": {}, "depth": {}},
