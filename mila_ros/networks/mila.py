@@ -51,6 +51,8 @@ class MILA(Network):
             resolution; 0, none, is the paper's.
         correspondence_channels: Of the :class:`Correspondence` by which the branch of the motion
             mask sees what moved; 0, none, is the paper's, which has no such task.
+        texture_channels: Of the :class:`Texture` that ILA compares frames by beside h; 0, none,
+            is the paper's.
         fusion: How a branch joins frames: ``"concat"``, the paper's, or ``"add"`` or ``"gate"``,
             whose 3×3 is no wider than for one frame; see :mod:`.fusion`.
         flow: For optical flow, any callable as :class:`OpticalFlowPropagation` describes;
@@ -80,6 +82,7 @@ class MILA(Network):
         se_reduction: int = 16,
         detail_channels: int = 0,
         correspondence_channels: int = 0,
+        texture_channels: int = 0,
         fusion: str = "concat",
         flow: Flow | None = None,
     ) -> None:
@@ -111,7 +114,7 @@ class MILA(Network):
                     key_sources=int(connected and multi_frame),
                     nonkey_sources=connected * (1 + multi_frame),
                     propagation=build_propagation(
-                        propagation, channels, attention_channels, window, flow
+                        propagation, channels, attention_channels, window, flow, texture_channels
                     ),
                     se_reduction=se_reduction,
                     detail=detail_channels,

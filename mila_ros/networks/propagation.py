@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .local_attention import global_attention, inter_frame_local_attention
 from .optical_flow import Flow, FlowNetS, halve, warp
+from .texture import Texture
 
 GLOBAL = "global"
 MAX_WINDOW = 127
@@ -55,16 +56,39 @@ class LocalAttentionPropagation(Propagation):
         attention_channels: Channels of h. Table 7's cost at 1024×2048 fits 32 and no other
             power of two.
         window: Side L of the window, odd, or ``"global"`` for the whole map.
+        texture: Channels of the :class:`Texture` that is compared beside h; 0, none, is the
+            paper's. With it h counts by its direction only, and how sharply attention
+            chooses is learnt.
     """
 
-    def __init__(self, channels: int, attention_channels: int, window: int | str) -> None:
+    def __init__(
+        self, channels: int, attention_channels: int, window: int | str, texture: int = 0
+    ) -> None:
         super().__init__()
         self.window = window
         self.h = nn.Conv2d(channels, attention_channels, 3, padding=1)
+        self.texture = Texture(texture) if texture else None
+        if texture:  # square roots of what the cosines of h and of texture count in a score
+            self.sharpness = nn.Parameter(torch.tensor([10.0, 20.0]).sqrt())
 
     def embed(self, value: Tensor, image: Tensor | None = None) -> Tensor:
-        """Map features [B, channels, h, w] to h of them, [B, attention_channels, h, w]."""
-        return self.h(value)
+        """What scores are the inner products of: h of features [B, channels, h, w], and texture.
+
+        Returns:
+            [B, attention_channels + texture, h, w].
+
+        Raises:
+            ValueError: When the image is needed and not given.
+        """
+        seen: Tensor = self.h(value)
+        if self.texture is None:
+            return seen
+        if image is None:
+            raise ValueError("attention compares the texture of images: give the frame's image")
+        direction = F.normalize(seen.float(), dim=1)
+        of_features, of_texture = self.sharpness
+        texture = self.texture(image, seen.shape[2:]) * of_texture
+        return torch.cat([direction * of_features, texture], dim=1).to(seen.dtype)
 
     def forward(self, current: Source, source: Source) -> Tensor:
         if isinstance(self.window, str):
@@ -168,18 +192,22 @@ def build_propagation(
     attention_channels: int,
     window: int | str,
     flow: Flow | None = None,
+    texture: int = 0,
 ) -> Propagation | None:
     """One of :data:`PROPAGATIONS`; ``"none"`` is None: frames are not connected.
 
     Args:
         name: Which.
         channels: Channels of the features.
-        attention_channels, window: See :class:`LocalAttentionPropagation`.
+        attention_channels, window, texture: See :class:`LocalAttentionPropagation`.
         flow: For ``"optical_flow"``, see :class:`OpticalFlowPropagation`; FlowNet-S when None.
 
     Raises:
-        ValueError: For an unknown name, or a window that is neither odd nor ``"global"``.
+        ValueError: For an unknown name, a window that is neither odd nor ``"global"``, or texture
+            for what does not compare.
     """
+    if texture and name != "ila":
+        raise ValueError(f"only ila compares texture: give no texture channels with {name}")
     is_odd = isinstance(window, int) and 1 <= window <= MAX_WINDOW and window % 2 == 1
     if not (window == GLOBAL or is_odd):
         raise ValueError(
@@ -187,7 +215,7 @@ def build_propagation(
             f'or "{GLOBAL}", not {window!r}'
         )
     if name == "ila":
-        return LocalAttentionPropagation(channels, attention_channels, window)
+        return LocalAttentionPropagation(channels, attention_channels, window, texture)
     if name == "concat":
         return ConcatPropagation()
     if name == "optical_flow":

@@ -154,7 +154,7 @@ class Trainer:
             example.to(self.device, memory_format=torch.channels_last).eval()
         network, fresh = stage_network(self.config, number, weights)
         if fresh and saved is None:
-            parts = sorted({name.rsplit(".", 2)[0] for name in fresh})
+            parts = sorted({name.rpartition(".")[0] for name in fresh})
             self.log({"stage": stage.name, "fresh": parts})
         objective = Objective(
             network, self.config, stage, self.classes, self.class_weights, example

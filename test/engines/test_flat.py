@@ -35,6 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mila": MILA,
     "mila detail": {**MILA, "detail_channels": 16},
     "mila correspondence": {**MILA, "correspondence_channels": 8},
+    "mila texture": {**MILA, "texture_channels": 8},
     "mila concat": {**MILA, "propagation": "concat"},
     "mila none": {**MILA, "propagation": "none"},
     "mila optical_flow": {
