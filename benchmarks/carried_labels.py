@@ -69,7 +69,7 @@ class Carried:
         """
         *earlier, now = labels
         for n, (source, then) in enumerate(
-            zip((f"keyframe, {age} frames before", "the frame before"), earlier, strict=True)
+            zip((f"keyframe of age {age}", "the frame before"), earlier, strict=True)
         ):
             calls = {branch: seen[n] for branch, seen in self.seen.items()}
             window = next(iter(calls.values()))[2]
