@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,6 +23,9 @@ import pytest
 # By default the C++ attention is taken where it has been compiled before; what the tests measure
 # must not depend on this user's cache. The tests of the other implementations name them.
 os.environ["MILA_LOCAL_ATTENTION"] = "tiles"
+
+# What a script starts in the background ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The properties in test/fuzz are hypothesis's; without it everything else still runs.
 collect_ignore = [] if importlib.util.find_spec("hypothesis") else ["fuzz"]
