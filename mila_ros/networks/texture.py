@@ -23,10 +23,10 @@ class Texture(nn.Module):
 
     A slow and a fast encoder write down the same thing differently, and h, one convolution for
     both, hardly makes up for it: with h alone attention averages over a third of its window and
-    more (docs/networks.md). The image itself is the same to both. Here it is seen at a quarter of its
-    resolution, less its local mean over 36×36 pixels, through one 7×7 convolution; at first that
-    is the lowest frequencies of a discrete cosine transform of 28×28 pixels, two thirds of them of
-    brightness. Not in the paper.
+    more (docs/networks.md). The image itself is the same to both. Here it is seen at a quarter of
+    its resolution, less its local mean over 36×36 pixels, through one 7×7 convolution; at first
+    that is the lowest frequencies of a discrete cosine transform of 28×28 pixels, two thirds of
+    them of brightness. Not in the paper.
 
     Args:
         channels: Of the result.
