@@ -43,14 +43,19 @@ class Carried:
 
     Args:
         network: A MILA with local attention; its attention is listened to.
+
+    Attributes:
+        branches: Those that have it.
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.counts: Counts = defaultdict(lambda: np.zeros(4))
+        self.branches: list[str] = []
         self.seen: dict[str, list[tuple[Source, Source, int]]] = defaultdict(list)
         for name, module in network.named_modules():
             if isinstance(module, LocalAttentionPropagation):
-                module.register_forward_hook(self._listen(name.split(".")[1]))
+                self.branches.append(name.split(".")[1])
+                module.register_forward_hook(self._listen(self.branches[-1]))
 
     def _listen(self, branch: str) -> Any:
         def hook(module: Any, inputs: tuple[Source, Source], _: Tensor) -> None:
@@ -103,6 +108,10 @@ def measure(model: str, clips: Sequence[ClipFolder], every: int) -> dict[str, An
     """Shares of labels that are right, by source and way: of all, and of thin things."""
     perception = Perception.load(model, device="cpu", threads=1, keyframes=EveryN(every))
     carried = Carried(perception.network)
+    if not carried.branches:
+        raise SystemExit(
+            f"{model} carries nothing by local attention; give a bundle of MILA with ila"
+        )
     for number, clip in enumerate(tqdm(clips, desc=model, disable=None)):
         thin = [clip.classes.index(name) for name in THIN if name in clip.classes]
         for n in range(len(clip)):
@@ -117,7 +126,7 @@ def measure(model: str, clips: Sequence[ClipFolder], every: int) -> dict[str, An
     for (source, way), (right, known, small_right, small) in sorted(carried.counts.items()):
         results.setdefault(source, {})[way] = {
             "right": right / known,
-            "right of thin things": small_right / small,
+            "right of thin things": small_right / max(small, 1),
         }
     return results
 
