@@ -6,6 +6,7 @@
 --engine eager openvino --precision bf16 --json benchmarks/results/frame_share.json``
 
 Messages are deserialised and serialised, not sent: see ``message_path.py``. Engines take turns.
+Memory that was given back is kept, as in the node.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from report import write_report
 
 from mila_ros.arguments import count, size
 from mila_ros.benchmark.sides import Side
+from mila_ros.memory import keep_freed_memory
 
 
 def main() -> None:
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=count, default=20, help="of two keyframe intervals (20)")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    keep_freed_memory()
     paths, descriptions = {}, {}
     what = [(arguments.model, "")] + [("", arguments.network)] * bool(arguments.network)
     for (model, network), engine in itertools.product(what, arguments.engine):

@@ -14,6 +14,7 @@ from mila_ros.data.frame_sources import open_source
 from mila_ros.demo.play import Demo
 from mila_ros.demo.processes import end_all
 from mila_ros.demo.results import conclude, prepare
+from mila_ros.engines import ENGINES
 from mila_ros.errors import MilaError
 from mila_ros.nodes import check_ros
 from mila_ros.paths import find_model, share_directory
@@ -50,6 +51,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="what runs the network (default: %(default)s, the fastest that is installed)",
     )
     parser.add_argument(
         "--rate",

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mila_ros.data.frames import FrameSource
+from mila_ros.data.frames import FrameSource, SourceError
 from mila_ros.demo.processes import Child, end_all, ros_environment
 from mila_ros.demo.results import StatusLine, status_text
 from mila_ros.errors import MilaError
@@ -124,6 +124,8 @@ class Demo:
         parameters = {
             "model": str(self._model),
             "device": self._arguments.device,
+            "engine": self._arguments.engine,
+            "image_sizes": [_image_size(self._source)],
             "diagnostics.period_s": 0.5,
         }
         remappings = {
@@ -144,3 +146,13 @@ class Demo:
             "start_delay": 0.5,
         }
         return self._start("camera", parameters, {"__ns": "/camera"})
+
+
+def _image_size(source: FrameSource) -> str:
+    """Of its first image, as the perception node takes it; empty where it is not known yet."""
+    if source.is_live:
+        return ""
+    try:
+        return "{}x{}".format(*next(iter(source)).size())
+    except (SourceError, StopIteration):
+        return ""  # the camera says what is wrong with it

@@ -67,6 +67,14 @@ PARAMETERS = (
         Change.UNCONFIGURED,
     ),
     ParameterSpec(
+        "image_sizes",
+        [""],
+        "Sizes of the images, WIDTHxHEIGHT, for which the engine compiles while the node is "
+        "configured; others are compiled for when they come, and frames wait. Empty is the "
+        "model's own size.",
+        Change.UNCONFIGURED,
+    ),
+    ParameterSpec(
         "max_batch_size",
         1,
         "Frames of different cameras that are computed at once when they wait together; no frame "

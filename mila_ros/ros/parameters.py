@@ -25,6 +25,8 @@ from mila_ros.ros.topics import RESERVED_NAMES
 _BY_NAME = {spec.name: spec for spec in PARAMETERS}
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 _CAMERA = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_IMAGE_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+_IMAGE_SIZES = 4  # of which engines keep the graphs
 
 
 class ParameterError(MilaError):
@@ -41,6 +43,7 @@ class Settings:
     engine: str
     cpu_threads: int
     cameras: tuple[str, ...]
+    image_sizes: tuple[str, ...]
     max_batch_size: int
     image_transport: str
     autostart: bool
@@ -90,7 +93,8 @@ def read(node: Node) -> Settings:
     problem = _problem(values)
     if problem:
         raise ParameterError(problem)
-    values["cameras"] = tuple(values["cameras"] or [""])
+    for name in ("cameras", "image_sizes"):
+        values[name] = tuple(values[name] or [""])
     return Settings(**{spec.field: values[spec.name] for spec in PARAMETERS})
 
 
@@ -144,7 +148,33 @@ def _problem(values: Mapping[str, Any]) -> str | None:
             f"The parameter keyframe_period_s is {values['keyframe_period_s']}, but must not be "
             f"over keyframe_max_age_s, which is {values['keyframe_max_age_s']}."
         )
-    return _cameras_problem(values["cameras"])
+    return _cameras_problem(values["cameras"]) or _image_sizes_problem(values)
+
+
+def heights_and_widths(settings: Settings) -> list[tuple[int, int]]:
+    """The sizes of ``image_sizes``; none where it is empty."""
+    matches = filter(None, map(_IMAGE_SIZE.fullmatch, settings.image_sizes))
+    return [(int(match[2]), int(match[1])) for match in matches]
+
+
+def _image_sizes_problem(values: Mapping[str, Any]) -> str | None:
+    sizes = values["image_sizes"]
+    if list(sizes) in ([], [""]):
+        return None
+    if len(sizes) > _IMAGE_SIZES:
+        return (
+            f"The parameter image_sizes holds {len(sizes)} sizes, but takes at most {_IMAGE_SIZES}."
+        )
+    for text in sizes:
+        match = _IMAGE_SIZE.fullmatch(text)
+        if not match:
+            return f"The parameter image_sizes holds '{text}', but takes sizes such as 1280x720."
+        if int(match[1]) * int(match[2]) > values["max_image_pixels"]:
+            return (
+                f"The parameter image_sizes holds {text}, which is more than the "
+                f"{values['max_image_pixels']} pixels of max_image_pixels."
+            )
+    return None
 
 
 def _cameras_problem(cameras: list[str]) -> str | None:

@@ -23,7 +23,7 @@ from mila_ros.ros.frame_checks import FrameChecks
 from mila_ros.ros.geometry import Pinhole, pinhole
 from mila_ros.ros.keyframe_settings import keyframe_policy, policy_settings
 from mila_ros.ros.outputs import Answer
-from mila_ros.ros.parameters import Settings
+from mila_ros.ros.parameters import Settings, heights_and_widths
 from mila_ros.streaming import FailedFrame, Frame, FrameRequest, Perception, ResetCause
 
 
@@ -88,7 +88,8 @@ class Pipeline:
             keyframe_threads=settings.keyframe_threads,
             max_batch_size=min(settings.max_batch_size, len(settings.cameras)),
         )
-        self.perception.warm_up(*self.perception.bundle.input_size)
+        for size in heights_and_widths(settings) or [self.perception.bundle.input_size]:
+            self.perception.warm_up(*size)
         self._cameras = cameras
         self._warn = warn
         self._checks = FrameChecks(warn)

@@ -106,6 +106,25 @@ def test_cuda_without_cuda_is_refused_and_mended(make_bench, capfd) -> None:
     assert bench.status("model", device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("named", "sizes"), [([""], [(64, 128)]), (["96x72", "640x480"], [(72, 96), (480, 640)])]
+)
+def test_the_engine_is_made_ready_for_the_images_that_are_named(
+    make_bench, monkeypatch: pytest.MonkeyPatch, named: list[str], sizes: list[tuple[int, int]]
+) -> None:
+    ready = []
+    warm_up = Perception.warm_up
+
+    def spying_warm_up(perception: Perception, height: int, width: int) -> None:
+        ready.append((height, width))
+        warm_up(perception, height, width)
+
+    monkeypatch.setattr(Perception, "warm_up", spying_warm_up)
+    bench = make_bench(image_sizes=named)
+    assert bench.change("configure")
+    assert ready == sizes
+
+
 @pytest.mark.parametrize(("engine", "verb"), [("eager", "loading"), ("compile", "building")])
 def test_diagnostics_go_on_while_the_model_loads(make_bench, monkeypatch, engine, verb) -> None:
     bench = make_bench(engine=engine)

@@ -94,7 +94,7 @@ def test_declared_values_and_descriptors_are_the_tables(make_node) -> None:
     node = make_node()
     settings = read(node)
     for spec in PARAMETERS:
-        expected = ("",) if spec.name == "cameras" else spec.default
+        expected = ("",) if spec.kind == "string array" else spec.default
         assert getattr(settings, spec.field) == expected
         descriptor = node.describe_parameter(spec.name)
         assert descriptor.description == spec.description
@@ -106,10 +106,14 @@ def test_declared_values_and_descriptors_are_the_tables(make_node) -> None:
 
 def test_given_values_are_read(make_node) -> None:
     node = make_node(
-        cameras=["front", "rear_left"], keyframe_every=7, segmentation__overlay_alpha=0.25
+        cameras=["front", "rear_left"],
+        image_sizes=["1280x720", "640x480"],
+        keyframe_every=7,
+        segmentation__overlay_alpha=0.25,
     )
     settings = read(node)
     assert settings.cameras == ("front", "rear_left")
+    assert settings.image_sizes == ("1280x720", "640x480")
     assert settings.keyframe_every == 7
     assert settings.segmentation_overlay_alpha == 0.25
 
@@ -137,6 +141,7 @@ WRONG = {
     "keyframe_policy": ["sometimes"],
     "keyframe_period_s": [2.5],
     "cameras": [["front", "front"], ["front", ""], ["1st"], ["a/b"], ["input"], ["enable"]],
+    "image_sizes": [["1280"], ["0x480"], ["640x480", ""], ["9999x9999"], ["64x48"] * 5],
 }
 
 

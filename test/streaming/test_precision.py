@@ -14,26 +14,46 @@ from helpers import make_tiny_bundle
 
 from mila_ros.data.clip_folder import ClipFolder
 from mila_ros.errors import MilaError
-from mila_ros.streaming import Perception
-from mila_ros.streaming.precision import resolve_precision
+from mila_ros.streaming import Perception, precision
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("bf16_s, expected", [(0.002, "bf16"), (0.009, "fp32"), (0.03, "fp32")])
-def test_auto_takes_bf16_where_it_is_clearly_faster(bf16_s: float, expected: str) -> None:
+def test_auto_takes_bf16_where_it_is_clearly_faster(
+    bf16_s: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "_capability", lambda: "AVX512")
     seconds = {"fp32": 0.01, "bf16": bf16_s}
-    assert resolve_precision("auto", CPU, lambda name: time.sleep(seconds[name])) == expected
+    assert (
+        precision.resolve_precision("auto", CPU, lambda name: time.sleep(seconds[name])) == expected
+    )
+
+
+@pytest.mark.parametrize("capability, tried", [("AVX2", []), ("AVX512", ["fp32", "bf16"])])
+def test_bf16_is_not_tried_for_long_where_it_is_slow(
+    capability: str, tried: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even once where the processor cannot have it: on some it takes fifty times as long."""
+    monkeypatch.setattr(precision, "_capability", lambda: capability)
+    computed = []
+
+    def compute(name: str) -> None:
+        computed.append(name)
+        time.sleep(0.001 if name == "fp32" else 0.05)
+
+    assert precision.resolve_precision("auto", CPU, compute) == "fp32"
+    assert sorted(computed) == sorted(tried)
 
 
 def test_what_is_asked_for_is_not_measured() -> None:
     def never(_: str) -> None:
         raise AssertionError
 
-    assert resolve_precision("bf16", CPU, never) == "bf16"
-    assert resolve_precision("fp32", CPU, never) == "fp32"
-    assert resolve_precision("auto", torch.device("cuda"), never) == "fp32"
+    assert precision.resolve_precision("bf16", CPU, never) == "bf16"
+    assert precision.resolve_precision("fp32", CPU, never) == "fp32"
+    assert precision.resolve_precision("auto", torch.device("cuda"), never) == "fp32"
 
 
 def test_an_unknown_precision_is_refused_in_words(tmp_path: Path) -> None:
