@@ -14,7 +14,6 @@ from mila_ros.data.frame_sources import open_source
 from mila_ros.demo.play import Demo
 from mila_ros.demo.processes import end_all
 from mila_ros.demo.results import conclude, prepare
-from mila_ros.engines import ENGINES
 from mila_ros.errors import MilaError
 from mila_ros.nodes import check_ros
 from mila_ros.paths import find_model, share_directory
@@ -54,9 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=ENGINES,
+        metavar="NAME",
         default="auto",
-        help="what runs the network (default: %(default)s, the fastest that is installed)",
+        help="what runs the network (default: %(default)s, OpenVINO on a CPU that has it)",
     )
     parser.add_argument(
         "--rate",
