@@ -16,7 +16,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from mila_ros.launch_common import BOOLEAN, argument, end_all, share, shared_argument
 
-HANDED_ON = ("model", "device", "params_file", "rviz")
+HANDED_ON = ("model", "device", "engine", "params_file", "rviz")
 PLAYED = {"source": str, "topic": str, "rate": float, "loop": bool}
 
 
@@ -47,6 +47,7 @@ def generate_launch_description() -> LaunchDescription:
                  BOOLEAN),
         argument("model", "", "Name of a model or path of its folder."),
         argument("device", "", "auto, cpu, cuda or cuda:N."),
+        argument("engine", "", "auto, eager, openvino or another engine."),
         argument("params_file", f"{share()}/config/perception.yaml",
                  "YAML file with the parameters of the perception node."),
         shared_argument("rviz"),

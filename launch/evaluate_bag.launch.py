@@ -71,6 +71,7 @@ def generate_launch_description() -> LaunchDescription:
                  "YAML file with the parameters of the perception node."),
         argument("model", "mila_street", "Name of a model or path of its folder."),
         shared_argument("device"),
+        shared_argument("engine"),
         argument("keyframe_every", "5",
                  "Frames from keyframe to keyframe; 0: the policy of params_file."),
         argument("rate", "1.0", "How many times as fast as it was recorded the bag is played."),
@@ -96,7 +97,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     policy = {"keyframe_policy": "every", "keyframe_every": every} if every else {}
     perception = perception_node(
         arguments,
-        ("model", "device", "image_transport"),
+        ("model", "device", "engine", "image_transport"),
         policy | {"use_sim_time": True, "autostart": True},
         [("~/input/image", image), ("~/input/camera_info", camera_info)],
         on_exit=end_all,

@@ -31,6 +31,7 @@ def generate_launch_description() -> LaunchDescription:
                  "YAML file with the parameters of the node."),
         shared_argument("model"),
         shared_argument("device"),
+        shared_argument("engine"),
         shared_argument("use_sim_time"),
         argument("source", "", "Clip, video or bag to play as each of the cameras, to try it; "
                  "empty: there are cameras."),
@@ -45,7 +46,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     cameras = [name.strip() for name in arguments["cameras"].split(",")]
     perception = perception_node(
         arguments,
-        ("model", "device"),
+        ("model", "device", "engine"),
         {"cameras": cameras, "use_sim_time": arguments["use_sim_time"] == "true"},
         [
             (f"~/{camera}/input/{own}", f"/{camera}/{theirs}")

@@ -40,6 +40,7 @@ def generate_launch_description() -> LaunchDescription:
                  "YAML file with the parameters of the node."),
         shared_argument("model"),
         shared_argument("device"),
+        shared_argument("engine"),
         argument("image_transport", "", "How the images come; empty: as in params_file.",
                  ["", "raw", "compressed"]),
         argument("autostart", "", "Configure and activate at the start; empty: as in params_file.",
@@ -65,7 +66,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     logger = posixpath.join(namespace, name).strip("/").replace("/", ".")
     perception = perception_node(
         arguments,
-        ("model", "device", "image_transport"),
+        ("model", "device", "engine", "image_transport"),
         start | sim_time,
         [("~/input/image", image), ("~/input/camera_info", camera_info)],
         name=name,

@@ -29,6 +29,7 @@ SHARED: dict[str, tuple[str, str, Sequence[str]]] = {
     ),
     "model": ("", "Name of a model or path of its folder; empty: as in params_file.", ()),
     "device": ("", "auto, cpu, cuda or cuda:N; empty: as in params_file.", ()),
+    "engine": ("", "auto, eager, openvino or another engine; empty: as in params_file.", ()),
     "use_sim_time": (
         "false", "Take the time from /clock, as with a bag played with --clock.", BOOLEAN,
     ),

@@ -53,12 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     bundle, network = load_bundle(model)
     with cache_folder(arguments) as cache:
         sources, plan, settings = _run_of(arguments, named, bundle, network, cache)
+        device, threads = arguments.device, arguments.threads
         player = Player(
-            bundle, network, plan, arguments.device, arguments.precision, arguments.threads
+            bundle, network, plan, device, arguments.precision, threads, arguments.engine
         )
         # "auto" has been decided here, by a measurement, and is not for every process to decide.
-        precision = player.perception.precision
-        machine = Machine(model, arguments.device, precision, arguments.threads)
+        precision, engine = player.perception.precision, player.perception.engine.name
+        machine = Machine(model, device, precision, threads, engine)
         with progress("frame", sum(map(len, sources))) as bar:
             played = play_all(player, machine, sources, arguments.jobs, bar.update)
         if network.slow_only:
@@ -68,8 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
             settings["keyframes"] = f"the slow network runs beside the frames, {lag} late"
         settings |= {
             "device": str(player.perception.device),
+            "engine": engine,
             "precision": precision,
-            "threads": arguments.threads,
+            "threads": threads,
         }
         _check_measured(played, bundle)
         content = document(bundle, plan, played, settings)

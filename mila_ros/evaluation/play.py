@@ -31,7 +31,7 @@ class Player:
         bundle: The model's description.
         network: Its network, in evaluation mode.
         plan: How videos are played.
-        device, precision, threads: See :class:`mila_ros.streaming.Perception`.
+        device, precision, threads, engine: See :class:`mila_ros.streaming.Perception`.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Player:
         device: str = "auto",
         precision: str = "fp32",
         threads: int = 0,
+        engine: str = "eager",
     ) -> None:
         self.plan = plan
         self.perception = Perception(
@@ -52,6 +53,7 @@ class Player:
             threads=threads,
             max_cameras=sum(plan.keyframe_every),
             precision=precision,
+            engine=engine,
             keyframe_mode="concurrent" if plan.keyframe_lag else "blocking",
             lane=LagLane(plan.keyframe_lag) if plan.keyframe_lag else None,
         )

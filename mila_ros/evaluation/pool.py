@@ -30,6 +30,7 @@ class Machine:
     device: str
     precision: str
     threads: int
+    engine: str
 
     def player(self, plan: Plan) -> Player:
         """The model, loaded.
@@ -38,7 +39,7 @@ class Machine:
             MilaError: The model or the device is not there.
         """
         bundle, network = load_bundle(self.model)
-        return Player(bundle, network, plan, self.device, self.precision, self.threads)
+        return Player(bundle, network, plan, self.device, self.precision, self.threads, self.engine)
 
 
 def play_all(

@@ -114,6 +114,7 @@ def test_arguments_override_the_parameter_file(share: Path, tmp_path: Path) -> N
         name="eyes",
         params_file=str(own),
         device="cuda:1",
+        engine="tensorrt",
         autostart="false",
         use_sim_time="true",
         image_transport="compressed",
@@ -126,6 +127,7 @@ def test_arguments_override_the_parameter_file(share: Path, tmp_path: Path) -> N
     assert launched.parameters(node) == {
         "model": "mine",
         "device": "cuda:1",
+        "engine": "tensorrt",
         "autostart": False,
         "use_sim_time": True,
         "image_transport": "compressed",
@@ -229,13 +231,14 @@ def test_a_bag_may_be_played_by_others_and_must_be_there(share: Path, tmp_path: 
 
 
 def test_the_demo_is_a_camera_and_the_node(share: Path) -> None:
-    launched = Launched(share, "demo", loop="false", device="cpu")
+    launched = Launched(share, "demo", loop="false", device="cpu", engine="auto")
     assert [node.node_executable for node in launched.nodes] == ["perception", "camera"]
     camera = launched.parameters(launched.node("camera"))
     assert camera["source"] == str(share / "samples" / "street")
     assert camera["loop"] is False and camera["wait_for_subscribers"] == 1
     perception = launched.node("perception")
     assert launched.parameters(perception)["device"] == "cpu"
+    assert launched.parameters(perception)["engine"] == "auto"
     assert ("~/input/image", "image_raw") in perception.expanded_remapping_rules
     assert launched.profiles == str(share / "config" / "fastdds.xml")
 
