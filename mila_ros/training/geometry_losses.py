@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,9 +14,13 @@ from .reduction import at_least_single, masked_mean
 
 
 def log_depth_loss(
-    log_depth: Tensor, depth: Tensor, far: Tensor | None = None, far_m: float = 150.0
+    log_depth: Tensor,
+    depth: Tensor,
+    far: Tensor | None = None,
+    far_m: float = 150.0,
+    relative: float = 0.0,
 ) -> Tensor:
-    """L1 between logarithms of depth.
+    """L1 between logarithms of depth, perhaps with :func:`relative_error` beside it.
 
     Args:
         log_depth: Predicted logarithm of canonical metres, [B, 1, H, W].
@@ -22,14 +28,33 @@ def log_depth_loss(
         far: bool [B, H, W], pixels known to have nothing within reach, such as the sky; they are
             drawn, with a tenth of the weight, to ``far_m``. None: those of infinite depth.
         far_m: Canonical metres beyond the range that the bundle reports.
+        relative: Weight of the relative error of what is not far, which is added.
     """
     log_depth = at_least_single(log_depth)
     far = depth.isinf() if far is None else far
     known = (depth > 0) & ~far
     target = torch.where(known, depth, far_m).clamp(1e-3, far_m).log()
     weight = known.float() + 0.1 * far.float()
-    error = (log_depth[:, 0] - target).abs() * weight
+    ratio = log_depth[:, 0] - target
+    error = ratio.abs() * weight
+    if relative:
+        error = error + relative * relative_error(ratio) * known
     return error.sum() / weight.sum().clamp_min(1.0)
+
+
+def relative_error(log_ratio: Tensor) -> Tensor:
+    """|predicted / true − 1|, which is what depth is measured by (Eigen et al. 2014, "Abs Rel").
+
+    Between a thing and what is behind it, L1 of logarithms is content with either. Twice too far
+    costs this loss twice as much as half as far: in doubt the nearer one is said, as it should be
+    to whom drives by it. Above e times too far it grows with the logarithm, not without bounds.
+
+    Args:
+        log_ratio: Logarithm of predicted over true depth, of any shape.
+    """
+    most = log_ratio.clamp_max(1.0)
+    beyond = log_ratio - most
+    return (most.exp() + math.e * beyond - 1).abs()
 
 
 def depth_loss(predicted: Tensor, depth: Tensor) -> Tensor:

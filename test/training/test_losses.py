@@ -12,7 +12,7 @@ import torch
 
 from mila_ros.errors import MilaError
 from mila_ros.tasks import DEPTH, EDGES, HUMAN_PARTS, MOTION, NORMALS, SALIENCY, SEGMENTATION, Task
-from mila_ros.training.geometry_losses import depth_gradient_loss
+from mila_ros.training.geometry_losses import depth_gradient_loss, relative_error
 from mila_ros.training.losses import (
     LOSSES,
     alignment_loss,
@@ -117,6 +117,29 @@ def test_log_depth_counts_known_pixels_fully_far_ones_a_tenth_and_unknown_not_at
     assert predicted.grad[0, 0, 0, 2:].tolist() == [0, 0]
     infinite = log_depth_loss(predicted, torch.tensor([[[math.e, INF, 0, NAN]]]), far_m=math.exp(5))
     assert infinite.item() == pytest.approx(loss.item())
+
+
+def test_relative_error_of_depth_is_added_where_depth_is_known_and_bounded_from_e_times_on():
+    ratios = [0.5, 1.0, 2.0, math.exp(3)]
+    expected = [0.5, 0.0, 1.0, math.e - 1 + 2 * math.e]
+    log_ratio = torch.tensor(ratios, dtype=torch.float64).log().requires_grad_()
+    error = relative_error(log_ratio)
+    assert error.tolist() == pytest.approx(expected)
+    assert torch.autograd.gradcheck(relative_error, log_ratio[[0, 2, 3]].detach().requires_grad_())
+    depth = torch.tensor([[[3.0, 3.0, 3.0, 3.0, INF, 0.0]]])
+    predicted = (torch.tensor([*ratios, 7.0, 7.0]) * 3).log().view(1, 1, 1, 6)
+    plain = log_depth_loss(predicted, depth, far_m=100.0)
+    both = log_depth_loss(predicted, depth, far_m=100.0, relative=2.0)
+    assert (both - plain).item() == pytest.approx(2 * sum(expected) / 4.1)
+
+
+def test_in_doubt_between_two_depths_relative_error_says_the_nearer_one():
+    depth = torch.tensor([[[4.0, 4.0, 8.0, 8.0]]])
+    near, between, far = (
+        log_depth_loss(torch.full((1, 1, 1, 4), math.log(m)), depth, relative=1.0)
+        for m in (4.0, 5.7, 8.0)
+    )
+    assert near < between < far
 
 
 DEPTHS = torch.tensor([[[2.0, 0.0, NAN, INF]], [[4.0, 5.0, 0.0, 0.0]]])  # three are known
