@@ -45,9 +45,10 @@ def log_depth_loss(
 def relative_error(log_ratio: Tensor) -> Tensor:
     """|predicted / true − 1|, which is what depth is measured by (Eigen et al. 2014, "Abs Rel").
 
-    Between a thing and what is behind it, L1 of logarithms is content with either. Twice too far
-    costs this loss twice as much as half as far: in doubt the nearer one is said, as it should be
-    to whom drives by it. Above e times too far it grows with the logarithm, not without bounds.
+    Between a thing and what is behind it, L1 of logarithms is content with either. To this loss
+    twice as far costs twice as much as half as far, so that in doubt the nearer one is said, which
+    is what a driver should be told. From e times too far on it grows with the logarithm alone, so
+    that a few wild answers do not lead all others.
 
     Args:
         log_ratio: Logarithm of predicted over true depth, of any shape.
