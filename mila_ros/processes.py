@@ -23,6 +23,10 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM came."""
 
 
+class WorkerLost(MilaError):
+    """A worker process ended in the middle of its work."""
+
+
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
     """Let SIGTERM do what Ctrl-C does, by raising :class:`Terminated`; main thread only.
@@ -58,7 +62,7 @@ def worker_processes(
         initargs: For it.
 
     Raises:
-        MilaError: One of them was killed.
+        WorkerLost: One of them was killed, or crashed.
     """
     context = get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
@@ -66,9 +70,9 @@ def worker_processes(
     try:
         yield pool
     except BrokenProcessPool as error:
-        raise MilaError(
-            "a worker process was killed, perhaps for want of memory; run it again with fewer "
-            "--jobs"
+        raise WorkerLost(
+            "a worker process was killed or crashed, perhaps for want of memory; run it again, "
+            "with fewer --jobs if that is the cause"
         ) from error
     except Exception:  # of the block: its work ends as it is, and the error goes on
         raise

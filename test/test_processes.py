@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from process_groups import is_gone, start, wait_for
 
-from mila_ros.errors import MilaError
-from mila_ros.processes import Terminated, terminated_like_interrupted, worker_processes
+from mila_ros.processes import (
+    Terminated,
+    WorkerLost,
+    terminated_like_interrupted,
+    worker_processes,
+)
 
 # Announces its two workers, which then never end by themselves.
 SCRIPT = """
@@ -47,7 +51,10 @@ def test_workers_end_with_their_owner(how: signal.Signals, tmp_path: Path) -> No
 
 
 def test_a_worker_that_is_killed_is_said() -> None:
-    with pytest.raises(MilaError, match="a worker process was killed"), worker_processes(1) as pool:
+    with (
+        pytest.raises(WorkerLost, match="a worker process was killed"),
+        worker_processes(1) as pool,
+    ):
         pool.submit(os._exit, 9).result()
 
 

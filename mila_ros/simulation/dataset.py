@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mila_ros.data.clip_writer import ClipWriter
 from mila_ros.data.datasets.normals import encode_normals
 from mila_ros.errors import MilaError
-from mila_ros.processes import worker_processes
+from mila_ros.processes import WorkerLost, worker_processes
 from mila_ros.simulation.recipe import Recipe
 from mila_ros.simulation.splits import split_of
 from mila_ros.simulation.taxonomy import WORLDS, lookup_table, own_taxonomy
@@ -31,6 +31,9 @@ from mila_ros.simulation.taxonomy import WORLDS, lookup_table, own_taxonomy
 RECIPE_FILE = "simulation.json"
 _REVISION = 1
 """Counted up when the same seed begins to give another clip."""
+_CLIPS_A_CRASH = 100
+"""Mesa's renderer has been seen to crash once in thousands of clips, by chance. What ends workers
+more often than once in so many, such as want of memory, is for the user to know."""
 
 
 def clip_path(out: Path, seed: int) -> Path:
@@ -93,7 +96,8 @@ def write_clips(
 ) -> Generator[int, None, None]:
     """Write the clips that are not there yet, ``jobs`` at a time; yields each seed when done.
 
-    Interrupted, it leaves complete clips only.
+    Interrupted, it leaves complete clips only. Processes that crash now and then are replaced,
+    and their clips made anew.
 
     Raises:
         MilaError: A clip cannot be made, or the name of one is taken.
@@ -104,15 +108,35 @@ def write_clips(
             for seed in missing:
                 write_clip(recipe, seed, out)
                 yield seed
-        elif missing:
-            with worker_processes(min(jobs, len(missing))) as pool:
-                futures = {pool.submit(write_clip, recipe, seed, out): seed for seed in missing}
-                for future in as_completed(futures):
-                    future.result()
-                    yield futures[future]
+        else:
+            yield from _write_beside(recipe, missing, out, jobs)
     finally:
         for seed in missing:
             shutil.rmtree(_partial_path(out, seed), ignore_errors=True)
+
+
+def _write_beside(
+    recipe: Recipe, seeds: Sequence[int], out: Path, jobs: int
+) -> Generator[int, None, None]:
+    """Write clips by ``jobs`` processes; yields each seed when done."""
+    left = set(seeds)
+    while left:
+        begun_with = len(left)
+        try:
+            with worker_processes(min(jobs, begun_with)) as pool:
+                futures = {
+                    pool.submit(write_clip, recipe, seed, out): seed for seed in sorted(left)
+                }
+                for future in as_completed(futures):
+                    future.result()
+                    left.remove(futures[future])
+                    yield futures[future]
+        except WorkerLost:
+            done = {seed for seed in left if is_complete(out, seed, recipe)}  # and not yet told
+            left -= done
+            yield from sorted(done)
+            if begun_with - len(left) < _CLIPS_A_CRASH:
+                raise
 
 
 def check_seeds(seeds: range) -> str:

@@ -12,9 +12,12 @@ import time
 import cv2
 import numpy as np
 import pytest
+from crashing_recipe import Crashing
 
 from mila_ros.data.clip_folder import ClipFolder
 from mila_ros.errors import MilaError
+from mila_ros.processes import WorkerLost
+from mila_ros.simulation import dataset
 from mila_ros.simulation.dataset import Recipe, clip_path, is_complete, write_clip, write_clips
 from mila_ros.simulation.simulator import Simulator
 from mila_ros.simulation.taxonomy import CAMVID11, CITYSCAPES19, lookup_table
@@ -121,6 +124,23 @@ def test_several_processes_make_the_same_clips(tmp_path):
         assert content(clip_path(tmp_path / "one", seed)) == content(
             clip_path(tmp_path / "two", seed)
         )
+
+
+@pytest.mark.parametrize("often", [False, True])
+def test_a_process_that_crashes_now_and_then_is_replaced(tmp_path, monkeypatch, often):
+    if not often:
+        monkeypatch.setattr(dataset, "_CLIPS_A_CRASH", 1)
+    clips = write_clips(
+        Crashing("rooms", 1, 10.0, 64, 32, "nyu13", folder=str(tmp_path)), [5, 6], tmp_path, jobs=2
+    )
+    assert next(clips) == 5
+    if often:
+        with pytest.raises(WorkerLost, match="killed or crashed"):
+            next(clips)
+    else:
+        assert list(clips) == [6]
+    assert clip_path(tmp_path, 6).exists() is not often
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
