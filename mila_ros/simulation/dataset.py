@@ -32,8 +32,8 @@ RECIPE_FILE = "simulation.json"
 _REVISION = 1
 """Counted up when the same seed begins to give another clip."""
 _CLIPS_A_CRASH = 100
-"""Mesa's renderer has been seen to crash once in thousands of clips, by chance. What ends workers
-more often than once in so many, such as want of memory, is for the user to know."""
+"""Rendering on a CPU has been seen to crash once in thousands of clips, by chance. What ends
+processes more often than once in so many, such as want of memory, is for the user to know."""
 
 
 def clip_path(out: Path, seed: int) -> Path:
@@ -109,16 +109,16 @@ def write_clips(
                 write_clip(recipe, seed, out)
                 yield seed
         else:
-            yield from _write_beside(recipe, missing, out, jobs)
+            yield from _write_in_processes(recipe, missing, out, jobs)
     finally:
         for seed in missing:
             shutil.rmtree(_partial_path(out, seed), ignore_errors=True)
 
 
-def _write_beside(
+def _write_in_processes(
     recipe: Recipe, seeds: Sequence[int], out: Path, jobs: int
 ) -> Generator[int, None, None]:
-    """Write clips by ``jobs`` processes; yields each seed when done."""
+    """Write clips in ``jobs`` processes, new ones where they crash; yields each seed when done."""
     left = set(seeds)
     while left:
         begun_with = len(left)
