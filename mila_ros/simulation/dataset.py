@@ -135,7 +135,7 @@ def _write_in_processes(
             done = {seed for seed in left if is_complete(out, seed, recipe)}  # and not yet told
             left -= done
             yield from sorted(done)
-            if begun_with - len(left) < _CLIPS_A_CRASH:
+            if left and begun_with - len(left) < _CLIPS_A_CRASH:
                 raise
 
 
