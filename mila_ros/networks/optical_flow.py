@@ -99,14 +99,17 @@ def warp(features: Tensor, flow: Tensor) -> Tensor:
         [B, C, h, w].
     """
     height, width = features.shape[2:]
+    # Half precision has no fractions where pictures are wide: bf16 counts by ones from 128 on.
+    flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
     x = torch.arange(width, device=flow.device, dtype=flow.dtype)
     y = torch.arange(height, device=flow.device, dtype=flow.dtype)
     across = (flow[:, 0] + x + 0.5) * (2 / width) - 1
     down = (flow[:, 1] + y[:, None] + 0.5) * (2 / height) - 1
-    grid = torch.stack([across, down], dim=-1).to(features.dtype)
-    return F.grid_sample(
-        features, grid, mode="bilinear", padding_mode="border", align_corners=False
+    grid = torch.stack([across, down], dim=-1)
+    sampled = F.grid_sample(
+        features.to(grid.dtype), grid, mode="bilinear", padding_mode="border", align_corners=False
     )
+    return sampled.to(features.dtype)
 
 
 def halve(image: Tensor) -> Tensor:

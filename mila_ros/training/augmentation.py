@@ -11,6 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+NEAREST = cv2.INTER_NEAREST_EXACT
+"""By the pixels' centres, as pictures are resized; ``INTER_NEAREST`` goes by their corners."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -70,11 +73,11 @@ class View:
 
     def map(self, values: NDArray[Any]) -> NDArray[Any]:
         """Of a map [H, W], whose values are not mixed."""
-        return self._cut(values, cv2.INTER_NEAREST)
+        return self._cut(values, NEAREST)
 
     def vectors(self, normals: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of directions [H, W, 3] whose first component points right."""
-        cut = self._cut(normals, cv2.INTER_NEAREST)
+        cut = self._cut(normals, NEAREST)
         return cut * np.float32([-1, 1, 1]) if self.flip else cut
 
     def _cut(self, values: NDArray[Any], interpolation: int) -> NDArray[Any]:

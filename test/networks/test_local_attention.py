@@ -15,6 +15,7 @@ from mila_ros.networks.local_attention import (
     inter_frame_local_attention_reference,
     local_attention_backend,
 )
+from mila_ros.networks.local_attention.tiles import tile_attention
 
 IMPLEMENTATIONS = [inter_frame_local_attention, inter_frame_local_attention_reference]
 
@@ -72,6 +73,17 @@ def test_half_precision_takes_the_softmax_in_single(dtype, tolerance):
     assert result.dtype == dtype
     np.testing.assert_allclose(result.double(), oracle(*(h.double() for h in halves), 5),
                                atol=tolerance)  # fmt: skip
+
+
+def test_autocast_rounds_neither_scores_nor_values_in_single():
+    """Values may be coordinates, of which bf16 knows none between 128 and 129."""
+    query, key, _ = random_maps(2, 1, 16, 1, 3, 250, dtype=torch.float32)
+    columns = torch.arange(250.0).expand(1, 1, 3, 250)
+    with torch.autocast("cpu", torch.bfloat16):
+        result = tile_attention(query.bfloat16(), key.bfloat16(), columns, 5)
+    assert result.dtype == torch.float32
+    halves = (query.bfloat16().double(), key.bfloat16().double(), columns.double())
+    np.testing.assert_allclose(result, oracle(*halves, 5), atol=2e-4)
 
 
 @pytest.mark.parametrize("function", IMPLEMENTATIONS)

@@ -45,6 +45,13 @@ def test_warping_by_whole_pixels_is_a_shift(x, y):
     torch.testing.assert_close(out, features[:, :, rows][:, :, :, columns], atol=1e-5, rtol=1e-5)
 
 
+def test_warping_in_half_precision_keeps_its_coordinates():
+    """bf16 has no numbers between 256 and 258."""
+    features = torch.arange(300.0).expand(1, 1, 2, 300).bfloat16()
+    still = torch.zeros(1, 2, 2, 300, dtype=torch.bfloat16)
+    assert torch.equal(warp(features, still), features)
+
+
 def test_warping_by_half_a_pixel_is_the_mean_of_two():
     features = random(1, 2, 8, 8)
     out = warp(features, shift(0.5, 0))

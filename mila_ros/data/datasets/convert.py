@@ -28,6 +28,9 @@ from mila_ros.data.clip_writer import ClipWriter
 from mila_ros.data.datasets.base import Clip, Dataset, DatasetError, Frame
 from mila_ros.data.datasets.normals import encode_normals
 
+NEAREST = cv2.INTER_NEAREST_EXACT
+"""By the pixels' centres, as pictures are resized; ``INTER_NEAREST`` goes by their corners."""
+
 STILLS_FPS = 1.0
 """What a clip of one frame is said to have; evaluation takes it for stills, not for video."""
 
@@ -135,7 +138,7 @@ def resized(frame: Frame, size: tuple[int, int]) -> Frame:
         elif kind == "edges" and smaller:
             maps[kind] = _thickest(pixels, size)
         else:
-            maps[kind] = cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST)
+            maps[kind] = cv2.resize(pixels, size, interpolation=NEAREST)
     return replace(frame, image=image, **maps)
 
 
@@ -155,7 +158,8 @@ def _scattered(depth: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32
     """Sparse depth at another size: the nearest of the known pixels that fall on a pixel."""
     rows, columns = np.nonzero(np.isfinite(depth))
     out = np.full((size[1], size[0]), np.inf, np.float32)
-    where = rows * size[1] // depth.shape[0], columns * size[0] // depth.shape[1]
+    height, width = depth.shape
+    where = (2 * rows + 1) * size[1] // (2 * height), (2 * columns + 1) * size[0] // (2 * width)
     np.minimum.at(out, where, depth[rows, columns])
     return np.where(np.isfinite(out), out, np.float32(np.nan))
 
@@ -163,7 +167,7 @@ def _scattered(depth: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32
 def _thickest(edges: NDArray[Any], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Edges at a smaller size: 1 where any pixel of the area was one."""
     some = cv2.resize((edges == 1).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-    unknown = cv2.resize(edges, size, interpolation=cv2.INTER_NEAREST) == 255
+    unknown = cv2.resize(edges, size, interpolation=NEAREST) == 255
     return np.where(some, 1, np.where(unknown, 255, 0)).astype(np.uint8)
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,21 +33,26 @@ def tile_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Te
     tiles = _tiling(height, width, window, tile, value.device)
     if type(tiles.outside) is not Tensor:  # one without values, made while exporting
         _tiling.cache_clear()
-    queries = _rows(query, tiles.query_index, tiles.number)
-    keys = _rows(key, tiles.source_index, tiles.number)
+    at_least_single = torch.promote_types(query.dtype, torch.float32)
+    queries = _rows(query, tiles.query_index, tiles.number).to(at_least_single)
+    keys = _rows(key, tiles.source_index, tiles.number).to(at_least_single)
     values = _rows(value, tiles.source_index, tiles.number)
-    if queries.dtype in (torch.float16, torch.bfloat16):
-        queries, keys = queries.float(), keys.float()
-    # bmm and not @, which puts a reshape between the transpose and the product: then OpenVINO
-    # computes the transpose.
-    scores = torch.bmm(queries, keys.transpose(1, 2))
-    if scores.dtype in (torch.float16, torch.bfloat16):  # autocast has the last word
-        scores = scores.float()
-    seen = scores.view(batch, *tiles.outside.shape).masked_fill(tiles.outside, -torch.inf)
-    weights = seen.softmax(-1).to(value.dtype).view_as(scores)
-    result = torch.bmm(weights, values).view(batch, -1, channels)
+    with _as_written(value.device.type):
+        # bmm and not @, which puts a reshape between the transpose and the product: then OpenVINO
+        # computes the transpose.
+        scores = torch.bmm(queries, keys.transpose(1, 2))
+        seen = scores.view(batch, *tiles.outside.shape).masked_fill(tiles.outside, -torch.inf)
+        weights = seen.softmax(-1).to(value.dtype).view_as(scores)
+        result = torch.bmm(weights, values).view(batch, -1, channels)
     result = result.index_select(1, tiles.restore_index)
     return result.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _as_written(device_type: str) -> AbstractContextManager[object]:
+    """Keep autocast away, which would round the scores, and fp32 values such as coordinates."""
+    if torch.is_autocast_enabled(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()  # what there is nothing to do for is not in an exported graph
 
 
 class _Tiling(NamedTuple):

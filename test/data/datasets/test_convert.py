@@ -143,6 +143,10 @@ def test_no_map_gets_a_value_that_it_did_not_have() -> None:
     assert np.isfinite(frame.depth).sum() == 2
     assert frame.edges[:, 15].all() and frame.edges.sum() == 20
     assert set(np.unique(frame.label)) == {3, 255}
+    columns = np.arange(60, dtype=np.uint8)[None].repeat(40, 0)
+    quarter = resized(Frame(image, label=columns), (15, 10))
+    assert quarter.label is not None  # of four, one of the middle, where the picture's mean lies
+    np.testing.assert_allclose(quarter.label[0], np.arange(15) * 4 + 1.5, atol=0.5)
     intrinsics = np.array([[100.0, 0, 29.5], [0, 100, 19.5], [0, 0, 1]])
     half = resized_intrinsics(intrinsics, (60, 40), (30, 20))
     np.testing.assert_allclose(half, [[50, 0, 14.5], [0, 50, 9.5], [0, 0, 1]])
