@@ -19,6 +19,7 @@ from mila_ros.launch_common import (
     argument,
     end_all,
     end_all_after_failure,
+    file_parameter,
     input_topics,
     large_images,
     perception_node,
@@ -36,7 +37,7 @@ TRUTHS = {
 }
 # What is not read for each depth_truth.
 UNUSED = {"image": "lidar/points", "points": "ground_truth/depth/image"}
-TEXTS = ("bag", "output", "model", "truth_classes", "depth_truth", "lidar_to_camera")
+TEXTS = ("bag", "output", "truth_classes", "depth_truth", "lidar_to_camera")
 NUMBERS = ("tolerance_s", "max_depth_m", "end_after_s")
 
 
@@ -69,7 +70,7 @@ def generate_launch_description() -> LaunchDescription:
         argument("max_depth_m", "50.0", "True depth beyond this is left out."),
         argument("params_file", f"{share()}/config/perception.yaml",
                  "YAML file with the parameters of the perception node."),
-        argument("model", "mila_street", "Name of a model or path of its folder."),
+        shared_argument("model"),
         shared_argument("device"),
         shared_argument("engine"),
         argument("keyframe_every", "5",
@@ -112,6 +113,9 @@ def _nodes(context: LaunchContext) -> list[Node]:
 def _evaluator(arguments: dict[str, str], image: str, suffix: str, camera_info: str) -> Node:
     truths = {own: arguments[name] for own, name in TRUTHS.items()}
     parameters: dict[str, object] = {key: text(arguments[key]) for key in TEXTS}
+    # The one that the node has, wherever it is said.
+    model = arguments["model"] or file_parameter(arguments, "model", "mila_street")
+    parameters |= {"model": text(str(model))}
     parameters |= {key: float(arguments[key]) for key in NUMBERS}
     parameters |= {"transport": arguments["image_transport"], "use_sim_time": True}
     for topic in (image + suffix, camera_info, *truths.values()):

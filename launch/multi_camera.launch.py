@@ -15,6 +15,7 @@ from launch_ros.actions import Node
 
 from mila_ros.launch_common import (
     argument,
+    file_parameter,
     large_images,
     perception_node,
     share,
@@ -26,7 +27,8 @@ from mila_ros.launch_common import (
 def generate_launch_description() -> LaunchDescription:
     # fmt: off
     return LaunchDescription([
-        argument("cameras", "front,left", "Names of the cameras, with commas between them."),
+        argument("cameras", "", "Names of the cameras, with commas between them; empty: as in "
+                 "params_file."),
         argument("params_file", f"{share()}/config/multi_camera.yaml",
                  "YAML file with the parameters of the node."),
         shared_argument("model"),
@@ -43,11 +45,18 @@ def generate_launch_description() -> LaunchDescription:
 
 def _nodes(context: LaunchContext) -> list[Node]:
     arguments = context.launch_configurations
-    cameras = [name.strip() for name in arguments["cameras"].split(",")]
+    given = [name.strip() for name in arguments["cameras"].split(",") if name.strip()]
+    cameras = given or [name for name in file_parameter(arguments, "cameras", []) if name]
+    if not cameras:
+        raise ValueError(
+            "no cameras are named: give cameras:=front,left, or `cameras` in the params_file "
+            f"{arguments['params_file']}"
+        )
+    sim_time = {"use_sim_time": True} if arguments["use_sim_time"] == "true" else {}
     perception = perception_node(
         arguments,
         ("model", "device", "engine"),
-        {"cameras": cameras, "use_sim_time": arguments["use_sim_time"] == "true"},
+        {"cameras": cameras} | sim_time,
         [
             (f"~/{camera}/input/{own}", f"/{camera}/{theirs}")
             for camera in cameras

@@ -49,6 +49,8 @@ def generate_launch_description() -> LaunchDescription:
         argument("log_level", "info", "Least severe messages that the node logs.",
                  ["debug", "info", "warn", "error", "fatal"]),
         shared_argument("rviz"),
+        argument("rviz_frame", "", "Fixed frame of RViz, such as the images' frame_id; empty: "
+                 "camera_optical."),
         # Not for this node alone: without it, what a camera driver sends would be lost.
         large_images(),
         OpaqueFunction(function=_nodes),
@@ -76,10 +78,12 @@ def _nodes(context: LaunchContext) -> list[Node]:
     if arguments["rviz"] == "false":
         return [perception]
     node = posixpath.join(namespace, name)
+    frame = arguments["rviz_frame"]
+    fixed_frame = ["--fixed-frame", frame] if frame else []
     rviz = Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", f"{share()}/config/perception.rviz"],
+        arguments=["-d", f"{share()}/config/perception.rviz", *fixed_frame],
         parameters=[sim_time],
         remappings=[
             (RVIZ_INPUT, posixpath.join(namespace, image)),

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
 BOOLEAN = ("true", "false")
 
+# The sections of a parameter file that the node /mila reads.
+_OWN_SECTIONS = ("/**", "/*", "mila", "/mila")
+
 # Arguments of several launch files: default, description, and the values that may be chosen.
 SHARED: dict[str, tuple[str, str, Sequence[str]]] = {
     "input_camera_info": (
@@ -105,12 +108,7 @@ def perception_node(
     """
     from launch_ros.actions import LifecycleNode
 
-    file = arguments["params_file"]
-    if not os.path.isfile(file):
-        raise FileNotFoundError(
-            f"params_file:={file} is no file; give the path of a YAML file with the node's "
-            "parameters"
-        )
+    file = _params_file(arguments)
     given: dict[str, object] = {key: text(arguments[key]) for key in handed_on if arguments[key]}
     return LifecycleNode(
         package="mila_ros",
@@ -120,6 +118,33 @@ def perception_node(
         output="screen",
         **({"name": "mila", "namespace": ""} | options),
     )
+
+
+def file_parameter(arguments: Mapping[str, str], name: str, default: Any) -> Any:
+    """What params_file says of a parameter of the node ``/mila``, for who needs it beside the node.
+
+    Raises:
+        FileNotFoundError: The argument params_file names no file.
+    """
+    import yaml  # launch_ros needs it too
+
+    value = default
+    with open(_params_file(arguments), encoding="utf-8") as file:
+        sections = yaml.safe_load(file)
+    for node, section in (sections or {}).items():
+        if node in _OWN_SECTIONS:
+            value = (section or {}).get("ros__parameters", {}).get(name, value)
+    return value
+
+
+def _params_file(arguments: Mapping[str, str]) -> str:
+    file = arguments["params_file"]
+    if not os.path.isfile(file):
+        raise FileNotFoundError(
+            f"params_file:={file} is no file; give the path of a YAML file with the node's "
+            "parameters"
+        )
+    return file
 
 
 def end_all(event: ProcessExited, context: LaunchContext) -> list[EmitEvent]:

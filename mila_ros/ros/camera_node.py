@@ -131,17 +131,8 @@ class CameraNode(SourceNode):
         image.data = array("B", encoded)
         return image, width, height
 
-    def _wait_for_subscribers(self) -> bool:
-        """Wait for the wanted number; False if the node ends before."""
-        wanted, polls = self._set["wait_for_subscribers"], 0
-        while self._image_publisher.get_subscription_count() < wanted:
-            if self._stop.wait(0.02):
-                return False
-            polls += 1
-            if polls == 100:
-                topic = self._image_publisher.topic_name
-                self.get_logger().info(f"Waiting for {wanted} subscribers of {topic}")
-        return True
+    def _awaited(self) -> list[tuple[Publisher, int]]:
+        return [(self._image_publisher, self._set["wait_for_subscribers"])]
 
     def _play(self) -> None:
         clock = Clock(clock_type=ClockType.STEADY_TIME)

@@ -63,6 +63,9 @@ class CameraStatistics:
         """A frame was not computed because nobody subscribes to any output."""
         with self._lock:
             self._dropped["unwatched"] += 1
+            # Of outputs that are no longer asked for; a later frame says whether they are mended.
+            self._problems.pop("failed", None)
+            self._problems.pop("waiting_camera_info", None)
 
     def failed(self, sentence: str, cause: str = "failed") -> None:
         """A frame could not be processed through no fault of its own."""

@@ -28,8 +28,7 @@ class Camera:
     info: CameraInfo | None = None
 
     def restart(self) -> None:
-        """Forget what belongs to a time of being active."""
-        self.info = None
+        """Forget what belongs to a time of being active; the calibration is the camera's."""
         self.statistics.restart()
 
     def set_info(self, info: CameraInfo) -> None:

@@ -9,7 +9,7 @@ on diagnostic_msgs itself because diagnostic_updater is no wheel.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -33,15 +33,22 @@ def all_statuses(
     model: Mapping[str, object],
     activity: str = "",
 ) -> list[DiagnosticStatus]:
-    """Return every status of the node; see the functions below for what they are made of."""
+    """Return every status of the node; see the functions below for what they are made of.
+
+    Of a camera that is silent or not subscribed to, what was last does not say how things are.
+    """
     statuses = [
         input_status(f"{node}: input {camera}", account, timeout_s=timeout_s, idle=idle)
         for camera, account in accounts.items()
     ]
-    if model:
+    names = f"{node}: processing", f"{node}: keyframes"
+    if model and idle:
+        statuses += [status(name, DiagnosticStatus.OK, _idle_text(idle), {}) for name in names]
+    elif model:
+        silent = {name for name, one in accounts.items() if one.silence_s() > timeout_s}
         statuses += [
-            processing_status(f"{node}: processing", accounts.values(), max_delay_ms),
-            keyframe_status(f"{node}: keyframes", wanted_period_s, max_age_s, accounts),
+            processing_status(names[0], accounts, max_delay_ms, silent),
+            keyframe_status(names[1], wanted_period_s, max_age_s, accounts, silent),
         ]
     return [*statuses, model_status(f"{node}: model", problem, model, activity)]
 
@@ -81,17 +88,20 @@ def input_status(
 
 
 def processing_status(
-    name: str, cameras: Iterable[CameraStatistics], max_delay_ms: float
+    name: str,
+    cameras: Mapping[str, CameraStatistics],
+    max_delay_ms: float,
+    silent: Container[str] = (),
 ) -> DiagnosticStatus:
     """Return the status of the time that frames take, over the latest of all cameras.
 
     Each stage of ``AnswerRecord.timings_ms`` and the latency have a p50, p95 and p99. A warning
-    where the last frame of a camera took longer than allowed, an error where all did for
-    ``max_delay_ms``; the two keys about it are spelled as Autoware's nodes do.
+    where the last frame of a camera that is not ``silent`` took longer than allowed, an error where
+    all did for ``max_delay_ms``; the two keys about it are spelled as Autoware's nodes do.
     """
-    accounts = list(cameras)
-    answers = [answer for account in accounts for answer in account.answers()]
-    late_for_ms = max((account.late_for_ms() for account in accounts), default=0.0)
+    answers = [answer for account in cameras.values() for answer in account.answers()]
+    live = (account for camera, account in cameras.items() if camera not in silent)
+    late_for_ms = max((account.late_for_ms() for account in live), default=0.0)
     values: dict[str, object] = {
         "frames": len(answers),
         "is_processing_time_ms_in_expected_range": late_for_ms == 0,
@@ -122,7 +132,7 @@ def _input_state(
     counts: InputCounts, topic: str, timeout_s: float, idle: str
 ) -> tuple[bytes, str, str]:
     if idle:
-        return DiagnosticStatus.OK, idle, f"the node is {idle}"
+        return DiagnosticStatus.OK, idle, _idle_text(idle)
     if counts.age_s is None:
         return DiagnosticStatus.WARN, "waiting_image", f"no image yet on {topic}"
     if counts.age_s > timeout_s:
@@ -133,6 +143,10 @@ def _input_state(
         level = DiagnosticStatus.WARN if is_warning else DiagnosticStatus.ERROR
         return level, state, sentence
     return DiagnosticStatus.OK, "ok", "ok"
+
+
+def _idle_text(idle: str) -> str:
+    return f"the node is {idle}"
 
 
 def _stages(answers: Iterable[AnswerRecord]) -> dict[str, list[float]]:

@@ -34,6 +34,7 @@ class Counts:
     Attributes:
         has_begun: Whether an image has come; what the node had counted before is not this
             evaluation's.
+        problem: Why the node has no model, empty where it has one or says nothing.
     """
 
     node: str
@@ -42,6 +43,7 @@ class Counts:
     images: int = 0
     answered: int = 0
     keyframes: int = 0
+    problem: str = ""
     by_output: Counter[str] = field(default_factory=Counter)
     _published_ms: array[float] = field(default_factory=lambda: array("d"))
     _received_ms: array[float] = field(default_factory=lambda: array("d"))
@@ -67,11 +69,12 @@ class Counts:
             self._from_stamp_ms.append(from_stamp_ms)
         if frame.keyframe_age is not None:
             self._ages[frame.keyframe_age] += 1
-        if frame.keyframe_age == 0:
+        new_ns, last_ns = frame.keyframe_ns, self._last_keyframe_ns
+        if new_ns is not None and new_ns != last_ns:
             self.keyframes += 1
-            if self._last_keyframe_ns is not None and frame.stamp_ns > self._last_keyframe_ns:
-                self._intervals_s.append((frame.stamp_ns - self._last_keyframe_ns) * 1e-9)
-            self._last_keyframe_ns = frame.stamp_ns
+            if last_ns is not None and new_ns > last_ns:
+                self._intervals_s.append((new_ns - last_ns) * 1e-9)
+            self._last_keyframe_ns = new_ns
 
     def diagnostics(self, statuses: Iterable[DiagnosticStatus]) -> None:
         """Keep the latest values of each status of the node."""
@@ -79,6 +82,9 @@ class Counts:
             if status.hardware_id == "mila_ros" and status.name.startswith(f"{self.node}: "):
                 name = status.name.removeprefix(f"{self.node}: ")
                 self._diagnostics[name] = {pair.key: pair.value for pair in status.values}
+                if name == "model":
+                    is_error = status.level == DiagnosticStatus.ERROR
+                    self.problem = status.message if is_error else ""
         if not self.has_begun:
             self._before = self._diagnostics.get(f"input {self.camera}", {})
 

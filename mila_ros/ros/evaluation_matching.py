@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import math
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -27,7 +28,8 @@ class MatchedFrame:
         received_stamp_ns: The same on the ROS clock.
         outputs: The answers by topic, serialised.
         truths: What is true, by topic, serialised.
-        keyframe_age: Answered frames since the keyframe, 0 for one itself; None before the first.
+        keyframe_ns: Stamp of the keyframe that it was answered with; None before the first.
+        keyframe_age: Answered frames since that one, 0 for the keyframe itself.
     """
 
     stamp_ns: int
@@ -37,6 +39,7 @@ class MatchedFrame:
     received_stamp_ns: int = 0
     outputs: dict[str, bytes] = field(default_factory=dict)
     truths: dict[str, bytes] = field(default_factory=dict)
+    keyframe_ns: int | None = None
     keyframe_age: int | None = None
 
 
@@ -51,8 +54,11 @@ class Matcher:
         self._tolerance_ns = tolerance_ns
         self._open: OrderedDict[int, MatchedFrame] = OrderedDict()
         self._truths: dict[str, OrderedDict[int, bytes]] = {}
-        self._keyframes: OrderedDict[int, None] = OrderedDict()
-        self._age: int | None = None
+        self._keyframes: deque[tuple[int, int]] = deque(maxlen=OPEN_FRAMES)
+        self._keyframe_ns: int | None = None
+        self._keyframe_number = 0
+        self._answered = 0
+        self._numbers: OrderedDict[int, int] = OrderedDict()
 
     def image(self, stamp_ns: int, published_ns: int) -> None:
         """An image was published."""
@@ -81,11 +87,12 @@ class Matcher:
         while len(truths) > OPEN_FRAMES:
             truths.popitem(last=False)
 
-    def keyframe(self, stamp_ns: int) -> None:
-        """The frame with this stamp is a keyframe."""
-        self._keyframes[stamp_ns] = None
-        while len(self._keyframes) > OPEN_FRAMES:
-            self._keyframes.popitem(last=False)
+    def keyframe(self, stamp_ns: int, published_ns: int) -> None:
+        """The frame with this stamp is the keyframe of what was published last, and after it.
+
+        With concurrent keyframes that is some frames after its own.
+        """
+        self._keyframes.append((stamp_ns, published_ns))
 
     def closed(self) -> Iterator[MatchedFrame]:
         """Yield the frames for which nothing more can come, in the order of their arrival."""
@@ -117,9 +124,20 @@ class Matcher:
             while next(iter(truths)) != nearest:
                 truths.popitem(last=False)
         if frame.outputs:
-            if stamp_ns in self._keyframes:
-                self._age = 0
-            elif self._age is not None:
-                self._age += 1
-            frame.keyframe_age = self._age
+            self._count_age(frame)
         return frame
+
+    def _count_age(self, frame: MatchedFrame) -> None:
+        """Give an answered frame its keyframe: the last one told before the next answer."""
+        self._answered += 1
+        self._numbers[frame.stamp_ns] = self._answered
+        while len(self._numbers) > OPEN_FRAMES:
+            self._numbers.popitem(last=False)
+        next_ns = min((f.published_ns for f in self._open.values() if f.outputs), default=math.inf)
+        while self._keyframes and self._keyframes[0][1] < next_ns:
+            self._keyframe_ns = self._keyframes.popleft()[0]
+            # One whose own answers were lost counts as the frame with which it was told.
+            self._keyframe_number = self._numbers.get(self._keyframe_ns, self._answered)
+        if self._keyframe_ns is not None:
+            frame.keyframe_ns = self._keyframe_ns
+            frame.keyframe_age = self._answered - self._keyframe_number

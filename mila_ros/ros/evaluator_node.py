@@ -22,15 +22,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
 from mila_ros.data.bag_messages import TF_STATIC
-from mila_ros.data.bags import open_bag
 from mila_ros.data.transforms import StaticTransforms
 from mila_ros.errors import MilaError
-from mila_ros.evaluation.bag_sources import open_bag_source
-from mila_ros.evaluation.class_lists import TAXONOMIES
 from mila_ros.evaluation.results import write_json
 from mila_ros.ros import qos
 from mila_ros.ros.cameras import UNNAMED
 from mila_ros.ros.distributions import HAS_MESSAGE_INFO, leave_to_owner
+from mila_ros.ros.evaluation_bag import read_transforms, truth_classes
 from mila_ros.ros.evaluation_counts import Counts
 from mila_ros.ros.evaluation_matching import MatchedFrame, Matcher
 from mila_ros.ros.evaluation_parameters import EVALUATOR_PARAMETERS
@@ -54,6 +52,9 @@ from mila_ros.streaming.bundle import read_bundle
 RESULT_FILE = "evaluation.json"
 BACKLOG = 512
 """Messages that may wait to be scored; then DDS holds back the rest, or drops it."""
+
+SCORING_S = 2.0
+"""For what still waits to be scored when the node is ended."""
 
 GRACE_S = 4.5
 """For the results, from a signal on; ``ros2 launch`` sends the next one after five seconds."""
@@ -87,22 +88,29 @@ class EvaluatorNode(Node):
         lidar = None
         if self._set["depth_truth"] == "points":
             lidar = Lidar(self._transforms, parse_matrix(self._set["lidar_to_camera"]))
-            self._read_transforms()
+            if self._set["bag"]:
+                read_transforms(Path(self._set["bag"]).expanduser(), self._transforms)
         bundle = read_bundle(self._set["model"])
         self._scoring = Scoring(
             bundle,
-            self._truth_classes(tuple(label.name for label in bundle.labels)),
+            truth_classes(
+                self._set["truth_classes"],
+                self._set["bag"],
+                self._image_topic,
+                tuple(label.name for label in bundle.labels),
+            ),
             self._set["max_depth_m"],
             lidar,
             self._set["bag"] or self.resolve_topic_name("image_raw"),
         )
-        name = self._set["perception"].rstrip("/").rpartition("/")[-1]
+        name = self.resolve_topic_name(self._set["perception"].rstrip("/")).strip("/")
         self._counts = Counts(name, self._set["camera"] or UNNAMED)
         self._matcher = Matcher(round(self._set["tolerance_s"] * 1e9))
         self._folder = Path(self._set["output"]).expanduser()
         make_output_folder(self._folder, "an evaluation", RESULT_FILE)
         self._events: queue.Queue[Callable[[], None] | None] = queue.Queue(BACKLOG)
         self._failure: BaseException | None = None
+        self._is_complete = self._is_cut = False
         self._heard_s: float | None = None
         self._subscribe_all(lidar)
         self._scorer = threading.Thread(target=self._score, name="scorer", daemon=True)
@@ -111,9 +119,14 @@ class EvaluatorNode(Node):
         self.get_logger().info(f"Evaluating {self._set['perception']} to {self._folder}")
 
     def destroy_node(self) -> None:
-        """Score what is left, write the results, then take the node down."""
-        self._events.put(None)
-        self._scorer.join()
+        """Score what is left as far as there is time, write the results, take the node down."""
+        self._put(None)
+        self._scorer.join(None if self._is_complete else SCORING_S)
+        if self._scorer.is_alive():
+            self._is_cut = True
+            left = self._events.qsize()
+            self.get_logger().warning(f"Ended before {left} messages of the last ones were scored.")
+            self._scorer.join()
         if self._failure is None:
             self._write()
         super().destroy_node()
@@ -125,23 +138,6 @@ class EvaluatorNode(Node):
         settings["keyframes"] = "keyframes as the node chose them; K is the longest interval seen"
         live = {**self._counts.result(), "not_scored": dict(self._scoring.not_scored)}
         return {**self._scoring.document(settings), "live": live}
-
-    def _truth_classes(self, own: tuple[str, ...]) -> tuple[str, ...]:
-        if self._set["truth_classes"]:
-            return TAXONOMIES[self._set["truth_classes"]].classes
-        if not self._set["bag"]:
-            return own
-        path = Path(self._set["bag"]).expanduser()
-        return open_bag_source(path, own, topic=self._image_topic).classes or own
-
-    def _read_transforms(self) -> None:
-        if not self._set["bag"]:
-            return
-        with open_bag(Path(self._set["bag"]).expanduser()) as reader:
-            if TF_STATIC in reader.topics:
-                connections = reader.topics[TF_STATIC].connections
-                for connection, _, data in reader.messages(connections):
-                    self._transforms.add(reader.deserialize(data, connection.msgtype).transforms)
 
     @property
     def _image_topic(self) -> str:
@@ -164,8 +160,8 @@ class EvaluatorNode(Node):
         if lidar is not None and lidar.to_camera is None:
             self._subscribe_transforms()
         self.create_subscription(
-            DiagnosticArray, "/diagnostics", lambda m: self._put(
-                partial(self._counts.diagnostics, m.status)
+            DiagnosticArray, "/diagnostics", lambda message: self._put(
+                partial(self._on_diagnostics, message)
             ), 10,
         )  # fmt: skip
 
@@ -208,7 +204,7 @@ class EvaluatorNode(Node):
 
         self.create_subscription(kind, TF_STATIC, add, qos.latched_qos(depth=100))
 
-    def _put(self, event: Callable[[], None]) -> None:
+    def _put(self, event: Callable[[], None] | None) -> None:
         # Without end where the scorer has failed, whose error `_tick` raises.
         while self._failure is None:
             try:
@@ -233,16 +229,21 @@ class EvaluatorNode(Node):
     def _on_truth(self, name: str, data: bytes, _: Times) -> None:
         self._matcher.truth(name, header_stamp_ns(data), data)
 
-    def _on_keyframe(self, data: bytes, _: Times) -> None:
-        self._matcher.keyframe(header_stamp_ns(data))
+    def _on_keyframe(self, data: bytes, times: Times) -> None:
+        self._matcher.keyframe(header_stamp_ns(data), times.published_ns)
 
     def _on_info(self, data: bytes, _: Times) -> None:
         self._scoring.set_info(data)
 
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self._counts.diagnostics(message.status)
+        if self._counts.problem and not self._counts.has_begun:
+            raise MilaError(f"{self._set['perception']} has no model: {self._counts.problem}")
+
     def _score(self) -> None:
         """What the scorer's thread does."""
         try:
-            while (event := self._events.get()) is not None:
+            while (event := self._events.get()) is not None and not self._is_cut:
                 event()
                 self._take(self._matcher.closed())
             self._take(self._matcher.finish())
@@ -261,6 +262,7 @@ class EvaluatorNode(Node):
             raise self._failure
         patience_s, heard_s = self._set["end_after_s"], self._heard_s
         if patience_s and heard_s is not None and time.monotonic() - heard_s > patience_s:
+            self._is_complete = True
             raise ExternalShutdownException
 
     def _write(self) -> None:

@@ -50,14 +50,24 @@ class FrameChecks:
         info: CameraInfo | None,
         model: Pinhole | None,
     ) -> frozenset[str]:
-        """Return the watched topics that cannot be had for lack of a calibration, and tell them."""
+        """Return the watched topics that cannot be had for lack of a calibration, and tell them.
+
+        What can be had, but is not what it should be, is told too: metres at a guessed scale.
+        """
         lacking = camera.outputs.without_calibration(watched, info, model)
-        if not lacking:
+        is_guessed = model is None and "depth" in camera.outputs.tasks(watched - lacking)
+        if not lacking and not is_guessed:
             camera.statistics.calibrated()
             return lacking
         what = "there is no calibration" if info is None else "the calibration is empty"
-        topics = ", ".join(sorted(lacking))
-        sentence = f"{what} on {camera.info_topic}, without which there is no {topics}"
+        effects = []
+        if lacking:
+            effects.append(f"there is no {', '.join(sorted(lacking))}")
+        if is_guessed:
+            effects.append(
+                "the metres of depth are of a guessed scale, unless depth.focal_length_px is set"
+            )
+        sentence = f"{what} on {camera.info_topic}, without which {' and '.join(effects)}"
         camera.statistics.uncalibrated(sentence, is_lost=lacking == watched)
         self._warn(f"{name}.info_missing", f"{camera.statistics.topic}: {sentence}.")
         return lacking

@@ -24,6 +24,10 @@ def load_pipeline(settings: Settings, *arguments: Any) -> Pipeline:
     try:
         # Here, so that the node is there and can be ended before torch has loaded.
         from mila_ros.ros.pipeline import Pipeline
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name is None or "." in error.name:
+            raise MilaError(f"A package is damaged or too old: {error}") from error
         raise MilaError(f"{error.name} is not installed: `pip install {error.name}`.") from error
+    except ImportError as error:  # a library of it that does not load, or a name it does not have
+        raise MilaError(f"{error.name or 'A package'} cannot be loaded: {error}") from error
     return Pipeline(settings, *arguments)

@@ -50,14 +50,18 @@ class ManagedNode(LifecycleNode, ABC):
 
     def bring_up(self) -> None:
         """Configure and activate, or say how to go on where that fails."""
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
-            return
-        name = self.get_fully_qualified_name()
-        self.get_logger().info(
-            f"Once that is mended, with `ros2 param set {name} ...` or in the file, go on with "
-            f"`ros2 lifecycle set {name} configure` and `ros2 lifecycle set {name} activate`."
-        )
+        left = ["configure", "activate"]
+        for trigger in (self.trigger_configure, self.trigger_activate):
+            if trigger() != TransitionCallbackReturn.SUCCESS:
+                break
+            left.pop(0)
+        if left:
+            name = self.get_fully_qualified_name()
+            commands = " and ".join(f"`ros2 lifecycle set {name} {step}`" for step in left)
+            self.get_logger().info(
+                f"Once that is mended, with `ros2 param set {name} ...` or, after a restart, in "
+                f"the file, go on with {commands}."
+            )
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """See `configure`."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
@@ -19,8 +19,9 @@ def keyframe_status(
     wanted_period_s: float | None,
     max_age_s: float,
     cameras: Mapping[str, CameraStatistics],
+    silent: Container[str] = (),
 ) -> DiagnosticStatus:
-    """Return the status of the keyframes.
+    """Return the status of the keyframes, by those of the cameras that are not ``silent``.
 
     A warning where they come too seldom for the period that is wanted, which is None where the
     policy counts frames, or where the one in use is too old; an error where the slow network
@@ -35,6 +36,8 @@ def keyframe_status(
         values[f"{camera}.achieved_period_s"] = number(achieved, 3)
         values[f"{camera}.age_frames"] = latest[0].keyframe_age if latest else "n/a"
         values[f"{camera}.age_s"] = number(age_s, 3)
+        if camera in silent:
+            continue
         if latest and latest[0].keyframe_failure is not None:
             failed.append(f"{camera}: {latest[0].keyframe_failure}")
         elif age_s and age_s > _LATE * max_age_s:

@@ -253,7 +253,7 @@ class PerceptionNode(ManagedNode):
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         message.status = diagnostics.all_statuses(
-            self.get_name(),
+            self.get_fully_qualified_name().strip("/"),
             accounts,
             idle=idle,
             timeout_s=timeout_s,

@@ -90,6 +90,7 @@ class Pipeline:
         )
         for size in heights_and_widths(settings) or [self.perception.bundle.input_size]:
             self.perception.warm_up(*size)
+        self._threads = torch.get_num_threads()  # which each thread is told apart
         self._cameras = cameras
         self._warn = warn
         self._checks = FrameChecks(warn)
@@ -224,7 +225,7 @@ class Pipeline:
             "building": self.perception.engine.building or "",
             "keyframe_mode": self.perception.keyframe_mode,
             "max_batch_size": self.perception.max_batch_size,
-            "threads": torch.get_num_threads(),
+            "threads": self._threads,
             "torch": torch.__version__,
         }
         if device.type == "cuda":

@@ -66,7 +66,7 @@ class PlayerNode(SourceNode):
         self._clock_publisher = (
             self.create_publisher(ClockMessage, "/clock", 10) if self._set["clock"] else None
         )
-        self._awaited = self._parse_awaited()
+        self._wait_for = self._parse_awaited()
         names = ", ".join(sorted(self._bag_publishers))
         self.get_logger().info(f"Playing {self._bag} at {self._set['rate']:g} times: {names}")
         ahead = ReadAhead(self._messages(), lambda message: message, depth=32)
@@ -119,8 +119,11 @@ class PlayerNode(SourceNode):
                 event_callbacks=qos.publisher_events(self, topic),
             )
 
+    def _awaited(self) -> list[tuple[Publisher, int]]:
+        return self._wait_for
+
     def _parse_awaited(self) -> list[tuple[Publisher, int]]:
-        """The publishers of ``wait_for`` and how many subscriptions each is to have."""
+        """The parameter ``wait_for``."""
         awaited = []
         for entry in filter(None, self._set["wait_for"]):
             topic, _, number = entry.rpartition(":")
@@ -139,13 +142,6 @@ class PlayerNode(SourceNode):
                 connections = [c for c in reader.connections if c.topic in self._bag_publishers]
                 for connection, at_ns, data in reader.messages(connections):
                     yield Recorded(lap, connection.topic, at_ns, bytes(data))
-
-    def _wait_for_subscribers(self) -> bool:
-        """Wait for those of ``wait_for``; False if the node ends before."""
-        while any(publisher.get_subscription_count() < n for publisher, n in self._awaited):
-            if self._stop.wait(0.02):
-                return False
-        return True
 
     def _play(self) -> None:
         steady = Clock(clock_type=ClockType.STEADY_TIME)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which QoS the topics have, and sentences for when it does not fit the other side's.
 
-A best-effort subscription matches every publisher and a reliable publisher every subscription.
+A best-effort subscription matches every publisher, and a reliable publisher every subscription but
+those that want what was sent before them (transient local).
 Depth 1 because an old frame is worth nothing. Users override any of it with the parameters
 ``qos_overrides./TOPIC.subscription.reliability`` and their like.
 """
@@ -17,6 +18,7 @@ from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.qos import (
     QoSDurabilityPolicy,
+    QoSPolicyKind,
     QoSProfile,
     QoSReliabilityPolicy,
     qos_policy_name_from_kind,
@@ -47,8 +49,15 @@ def latched_qos(depth: int = 1) -> QoSProfile:
 
 
 def overrides() -> QoSOverridingOptions:
-    """Offer history, depth and reliability of an endpoint as parameters."""
-    return QoSOverridingOptions.with_default_policies()
+    """Offer history, depth, reliability and durability of an endpoint as parameters."""
+    return QoSOverridingOptions(
+        policy_kinds=(
+            QoSPolicyKind.HISTORY,
+            QoSPolicyKind.DEPTH,
+            QoSPolicyKind.RELIABILITY,
+            QoSPolicyKind.DURABILITY,
+        )
+    )
 
 
 @contextmanager
@@ -60,7 +69,8 @@ def naming_bad_overrides(node: Node, topic: str) -> Iterator[None]:
         resolved = node.resolve_topic_name(topic)
         raise MilaError(
             f"The topic {resolved} cannot be set up with the parameters "
-            f"qos_overrides.{resolved}.* as they are: {' '.join(str(error).split())}"
+            f"qos_overrides.{resolved}.* as they are, which are read when the node starts, so "
+            f"restart it with them corrected: {' '.join(str(error).split())}"
         ) from error
 
 

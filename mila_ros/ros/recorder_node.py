@@ -56,7 +56,8 @@ class RecorderNode(Node):
         self._directory = Path(self._set["output"]).expanduser()
         colors = Colors.of_model(self._set["model"])
         make_output_folder(self._directory, "a recording", BAG_FOLDER, SUMMARY_FILE)
-        self._recording = Recording("image", OUTPUT_IMAGES)
+        prefix = self.resolve_topic_name(self._set["perception"].rstrip("/"))
+        self._recording = Recording("image", OUTPUT_IMAGES, prefix.strip("/"))
         self._snapshots = Snapshots(
             self._directory, colors, self._image_type, self._set["picture_period_s"]
         )
@@ -155,7 +156,9 @@ class RecorderNode(Node):
         self._problem = "; ".join(
             status.message
             for status in statuses
-            if status.hardware_id == "mila_ros" and status.level == DiagnosticStatus.ERROR
+            if status.hardware_id == "mila_ros"
+            and status.level == DiagnosticStatus.ERROR
+            and self._recording.concerns(status.name)
         )
 
     def _on_other(self, data: bytes, published_ns: int, received_ns: int) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from mila_ros.ros.cameras import UNNAMED
+
 LATENCY_LIMIT_MS = 60_000.0
 """Stamps farther than this from the system clock are of another clock."""
 
@@ -20,6 +22,7 @@ OPEN_FRAMES = 64
 
 NOT_RECEIVED = "not_received"
 PERCENTILES = (50, 95, 99)
+_DROPPED = "dropped."
 
 
 @dataclass
@@ -44,6 +47,15 @@ class TopicCount:
         return (self.messages - 1) * 1e9 / (self.last_ns - self.first_ns)
 
 
+@dataclass(frozen=True)
+class Before:
+    """Where the counts begin: the node's own, and the images and answers that came before."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    frames_in: int = 0
+    answered: int = 0
+
+
 @dataclass
 class Recording:
     """The counts of a recording; times are nanoseconds of the system clock.
@@ -51,10 +63,12 @@ class Recording:
     Args:
         image_topic: The camera's images.
         output_topics: The images that answer one, without their prefix.
+        node: Name of the perception node in its diagnostics, or with its camera: ``mila/front``.
     """
 
     image_topic: str
     output_topics: tuple[str, ...]
+    node: str = "mila"
     topics: dict[str, TopicCount] = field(default_factory=dict)
     keyframes: int = 0
     _open: OrderedDict[int, tuple[int, int]] = field(default_factory=OrderedDict)
@@ -62,6 +76,7 @@ class Recording:
     _received_ms: array[float] = field(default_factory=lambda: array("d"))
     _diagnostics: dict[str, dict[str, str]] = field(default_factory=dict)
     _diagnostics_ns: int = 0
+    _before: Before | None = None
 
     def count(self, topic: str, now_ns: int) -> None:
         """Count a message of any topic."""
@@ -75,11 +90,32 @@ class Recording:
             self._close(*self._open.popitem(last=False))
 
     def diagnostics(self, statuses: Iterable[DiagnosticStatus], now_ns: int) -> None:
-        """Keep the latest values of each status of the perception node."""
+        """Keep the latest values of each status of the perception node, other cameras' left out.
+
+        What the node had counted before the recording is not the recording's.
+        """
         for status in statuses:
-            if status.hardware_id == "mila_ros":
-                self._diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
-                self._diagnostics_ns = now_ns
+            if status.hardware_id != "mila_ros" or not self.concerns(status.name):
+                continue
+            values = {pair.key: pair.value for pair in status.values}
+            self._diagnostics[status.name], self._diagnostics_ns = values, now_ns
+            if "received" not in values:
+                continue
+            if not self.frames_in:
+                self._before = Before(values)
+            elif self._before is None:
+                is_older = int(values["received"]) > self.frames_in
+                self._before = (
+                    Before(values, self.frames_in, self._answered) if is_older else Before()
+                )
+
+    def concerns(self, name: str) -> bool:
+        """Whether a status of this name is of the node, and not of another of its cameras."""
+        node, _, what = name.partition(": ")
+        _, is_input, camera = what.partition("input ")
+        if not is_input:
+            return self.node == node or self.node.rpartition("/")[0] == node
+        return self.node == (node if camera == UNNAMED else f"{node}/{camera}")
 
     @property
     def frames_in(self) -> int:
@@ -98,25 +134,26 @@ class Recording:
 
         ``not_received`` are those that the recorder got and the node did not.
         """
-        causes: dict[str, int] = {}
-        received = 0
-        for values in self._diagnostics.values():
-            received += int(values.get("received", 0))
-            for key, value in values.items():
-                if key.startswith("dropped."):
-                    cause = key.removeprefix("dropped.")
-                    causes[cause] = causes.get(cause, 0) + int(value)
-        if self._inputs():
-            causes[NOT_RECEIVED] = max(0, self.frames_in - received)
-        return causes
+        account, before = self._input(), self._before
+        if account is None or before is None:
+            return {}
+        since = {
+            key: max(0, int(value) - int(before.values.get(key, 0)))
+            for key, value in account.items()
+            if key == "received" or key.startswith(_DROPPED)
+        }
+        not_received = max(0, self.frames_in - before.frames_in - since.pop("received"))
+        causes = {key.removeprefix(_DROPPED): count for key, count in since.items() if count}
+        return causes | {NOT_RECEIVED: not_received}
 
     def is_settled(self) -> bool:
         """Whether every frame has its answer or a cause, by diagnostics newer than all frames."""
         latest_ns = max((self.topics[topic].last_ns for topic in self._frame_topics()), default=0)
-        if self._diagnostics_ns <= latest_ns or not self._inputs():
+        before = self._before
+        if self._diagnostics_ns <= latest_ns or before is None:
             return False
-        answered = min(self.frames_out.values(), default=0)
-        return answered + sum(self.dropped().values()) >= self.frames_in
+        answered, frames = self._answered - before.answered, self.frames_in - before.frames_in
+        return answered + sum(self.dropped().values()) >= frames
 
     def latency_ms(self) -> dict[str, float] | None:
         """Percentiles of header stamp to publication of the frame's last output."""
@@ -153,8 +190,13 @@ class Recording:
     def _frame_topics(self) -> list[str]:
         return [t for t in (self.image_topic, *self.output_topics) if t in self.topics]
 
-    def _inputs(self) -> list[Mapping[str, str]]:
-        return [values for values in self._diagnostics.values() if "received" in values]
+    @property
+    def _answered(self) -> int:
+        return min(self.frames_out.values(), default=0)
+
+    def _input(self) -> Mapping[str, str] | None:
+        accounts = (values for values in self._diagnostics.values() if "received" in values)
+        return next(accounts, None)
 
 
 def _percentiles(latencies_ms: list[float]) -> dict[str, float] | None:

@@ -11,9 +11,15 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 
 from mila_ros.data.read_ahead import ReadAhead
 from mila_ros.ros.distributions import leave_to_owner
+
+_POLL_S = 0.02
+# After 2 seconds, then every minute.
+_POLLS_TO_TELL_FIRST = 100
+_POLLS_TO_TELL = 3000
 
 
 class SourceNode(Node, ABC):
@@ -30,8 +36,8 @@ class SourceNode(Node, ABC):
         self._outcome: BaseException | None = None
 
     @abstractmethod
-    def _wait_for_subscribers(self) -> bool:
-        """Wait for those that are wanted; False if the node ends before."""
+    def _awaited(self) -> list[tuple[Publisher, int]]:
+        """The publishers that are waited for, and how many subscriptions each is to have."""
 
     @abstractmethod
     def _play(self) -> None:
@@ -53,6 +59,21 @@ class SourceNode(Node, ABC):
         # On the steady clock: the ROS clock may stand still, or be this node's own making, and
         # must not keep the node from ending.
         self.create_timer(0.05, self._end, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _wait_for_subscribers(self) -> bool:
+        """Wait for those that are wanted, and say so; False if the node ends before."""
+        polls = 0
+        while missing := [
+            f"{wanted} subscribers of {publisher.topic_name} (there: {there})"
+            for publisher, wanted in self._awaited()
+            if (there := publisher.get_subscription_count()) < wanted
+        ]:
+            if self._stop.wait(_POLL_S):
+                return False
+            polls += 1
+            if polls % _POLLS_TO_TELL == _POLLS_TO_TELL_FIRST:
+                self.get_logger().info(f"Waiting for {' and '.join(missing)}")
+        return True
 
     def _run(self, start_delay_s: float) -> None:
         try:

@@ -44,17 +44,25 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+_own_choice: list[int] = []
+"""How many threads PyTorch and OpenCV had before they were first limited."""
+
+
 def set_threads(count: int) -> None:
     """Limit the threads that PyTorch and OpenCV use within one operation, in this process.
 
     Args:
-        count: 0 leaves both as they are.
+        count: 0 leaves the choice to both, and takes back what an earlier call has limited.
 
     Raises:
         MilaError: When it is negative.
     """
     if count < 0:
         raise MilaError(f"the number of threads must be 0 (leave as it is) or more, not {count}")
-    if count:
-        torch.set_num_threads(count)
-        cv2.setNumThreads(count)
+    if not count and not _own_choice:
+        return
+    if not _own_choice:
+        _own_choice.extend((torch.get_num_threads(), cv2.getNumThreads()))
+    for_torch, for_opencv = (count, count) if count else _own_choice
+    torch.set_num_threads(for_torch)
+    cv2.setNumThreads(for_opencv)

@@ -5,11 +5,18 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+
+from mila_ros.data.clip_folder import ClipFolder
+from mila_ros.data.clip_writer import ClipWriter
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -79,11 +86,34 @@ def test_named_states_and_causes_exist() -> None:
     page = text("docs/troubleshooting.md")
     code = "".join(path.read_text("utf-8") for path in (ROOT / "mila_ros/ros").glob("*.py"))
     states = re.findall(r"`(\w+)`", page[page.index("for each camera:") : page.index("## Nothing")])
-    assert len(states) == 7
+    assert len(states) == 8
     assert all(f'"{state}"' in code for state in states)
     causes = {cause.value for cause in ResetCause}
     named = set(re.findall(r"`(\w+_changed|time_jump_\w+|gap)`", page))
     assert len(named) == 5 and named <= causes
+
+
+def test_a_clip_is_split_as_the_page_on_training_says(tmp_path: Path) -> None:
+    """Each part is a clip that opens, though the whole has a pose for each of its images."""
+    image = np.zeros((16, 16, 3), np.uint8)
+    with ClipWriter(tmp_path / "CLIP", fps=5.0, classes=("road", "sky")) as writer:
+        for _ in range(5):
+            writer.add(image, label=image[..., 0], pose=np.eye(4))
+    blocks = re.findall(r"```bash\n(.*?)```", text("docs/training.md"), flags=re.DOTALL)
+    (recipe,) = (block for block in blocks if "for part in train validation" in block)
+    recipe = recipe.replace("head -250", "head -3").replace("tail -n +251", "tail -n +4")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["bash", "-e", "-c", recipe], cwd=tmp_path, check=True, env=os.environ | {"PATH": path}
+    )
+    whole = ClipFolder.open(tmp_path / "CLIP")
+    parts = [ClipFolder.open(tmp_path / "mine" / part) for part in ("train", "validation")]
+    names = [image.name for part in parts for image in part.images]
+    assert [len(part) for part in parts] == [3, 2]
+    assert names == [image.name for image in whole.images]
+    for part in parts:
+        assert (part.fps, part.classes, part.poses) == (5.0, ("road", "sky"), None)
+        assert all(part.label(index) is not None for index in range(len(part)))
 
 
 def test_the_docker_file_installs_what_is_needed() -> None:

@@ -84,8 +84,9 @@ class Launched:
             if flag == "--params-file":
                 # launch_ros writes lists as tuples of Python, which ROS reads all the same.
                 written = Path(path).read_text("utf-8").replace("!!python/tuple", "")
-                (section,) = yaml.safe_load(written).values()
-                values |= section["ros__parameters"]
+                for name, section in yaml.safe_load(written).items():
+                    if name != "elsewhere":
+                        values |= section["ros__parameters"]
         return values
 
 
@@ -165,6 +166,14 @@ def test_rviz_follows_the_node(share: Path) -> None:
         "/fleet/robot/eyes/depth/points",
     ]
     assert str(share / "config" / "perception.rviz") in launched.command(rviz)
+
+
+def test_rviz_looks_from_the_cameras_own_frame(share: Path) -> None:
+    launched = Launched(share, rviz="true", rviz_frame="front_optical")
+    command = launched.command(launched.node("rviz2"))
+    assert command[command.index("--fixed-frame") + 1] == "front_optical"
+    launched = Launched(share, rviz="true")
+    assert "--fixed-frame" not in launched.command(launched.node("rviz2"))
 
 
 def test_a_missing_parameter_file_is_refused(share: Path) -> None:
@@ -257,6 +266,29 @@ def test_each_camera_has_its_topics(share: Path) -> None:
         "/right/<node_name_unspecified>",
     ]
     assert len(Launched(share, "multi_camera").nodes) == 1
+
+
+def test_the_users_file_names_cameras_model_and_clock(share: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "/**: {ros__parameters: {model: mine, cameras: [front, rear], use_sim_time: true}}\n"
+        "elsewhere: {ros__parameters: {model: another, cameras: [up]}}\n"
+    )
+    launched = Launched(share, "multi_camera", params_file=str(own))
+    perception = launched.node("perception")
+    values = launched.parameters(perception)
+    assert values["cameras"] == ["front", "rear"] and values["use_sim_time"] is True
+    rules = dict(perception.expanded_remapping_rules)
+    assert rules["~/rear/input/image"] == "/rear/image_raw" and len(rules) == 4
+    launched = Launched(share, "evaluate_bag", bag=str(tmp_path), params_file=str(own))
+    assert launched.parameters(launched.node("perception"))["model"] == "mine"
+    assert launched.parameters(launched.node("evaluator"))["model"] == "mine"
+    launched = Launched(share, "evaluate_bag", bag=str(tmp_path), model="given")
+    assert launched.parameters(launched.node("perception"))["model"] == "given"
+    assert launched.parameters(launched.node("evaluator"))["model"] == "given"
+    own.write_text("/**: {ros__parameters: {model: mine}}\n")
+    with pytest.raises(ValueError, match="no cameras are named: give cameras:=front,left"):
+        Launched(share, "multi_camera", params_file=str(own))
 
 
 @pytest.mark.parametrize("file", ["perception", "demo", "multi_camera", "evaluate_bag"])

@@ -98,6 +98,38 @@ def test_the_states_of_an_input_one_after_the_other(account, clock) -> None:
     assert state(account) == (WARN, "waiting_image")
 
 
+def test_what_nobody_watches_any_more_is_no_problem(account) -> None:
+    account.accepted("rgb8 640x480")
+    account.failed("RuntimeError: it failed")
+    account.uncalibrated("there is no calibration", is_lost=False)
+    account.accepted("rgb8 640x480")
+    account.unwatched()
+    assert state(account) == (OK, "ok")
+    account.rejected("zero_size", "The image's size is 0x0.")
+    account.unwatched()
+    assert state(account) == (ERROR, "rejected")
+
+
+def test_a_camera_that_is_silent_or_not_subscribed_to_is_not_late(account, clock) -> None:
+    account.accepted("rgb8 640x480")
+    slow = {"processing": 900.0}
+    failure = "the slow network failed"
+    account.answered(answer(timings_ms=slow, keyframe_failure=failure), 100.0)
+
+    def levels(idle: str = "") -> list[bytes]:
+        statuses = diagnostics.all_statuses(
+            "mila", {"front": account}, idle=idle, timeout_s=3.0, max_delay_ms=500.0,
+            wanted_period_s=0.5, max_age_s=2.0, problem=None, model={"model": "tiny"},
+        )  # fmt: skip
+        found = {status.name: status.level for status in statuses}
+        return [found["mila: processing"], found["mila: keyframes"]]
+
+    assert levels() == [ERROR, ERROR]
+    assert levels(idle="disabled") == [OK, OK]
+    clock.now += 3.1
+    assert levels() == [OK, OK]
+
+
 def test_the_counts_of_an_input(account, clock) -> None:
     for _ in range(11):
         account.accepted("bgr8 640x480")
@@ -174,7 +206,7 @@ def test_processing_has_the_percentiles_of_each_stage(account, clock) -> None:
         latency = None if number <= 90 else 30.0
         camera = account if number % 2 else other
         camera.answered(answer(timings_ms=timings, latency_ms=latency))
-    status = processing_status("mila: processing", [account, other], 1000.0)
+    status = processing_status("mila: processing", {"front": account, "left": other}, 1000.0)
     assert (status.level, status.message) == (OK, "100.0 ms per frame")
     assert as_dict(status) == {
         "frames": "100",
@@ -193,11 +225,11 @@ def test_processing_has_the_percentiles_of_each_stage(account, clock) -> None:
 
 
 def test_processing_before_the_first_frame_and_without_a_clock(account) -> None:
-    status = processing_status("p", [account], 1000.0)
+    status = processing_status("p", {"front": account}, 1000.0)
     assert status.message == "no frame yet"
     assert as_dict(status)["processing_ms.p99"] == "n/a"
     account.answered(answer(latency_ms=None))
-    assert as_dict(processing_status("p", [account], 1000.0))["latency_ms.p50"] == "n/a"
+    assert as_dict(processing_status("p", {"front": account}, 1000.0))["latency_ms.p50"] == "n/a"
 
 
 def test_frames_that_take_too_long_are_a_warning_and_for_too_long_an_error(account, clock) -> None:
@@ -207,7 +239,7 @@ def test_frames_that_take_too_long_are_a_warning_and_for_too_long_an_error(accou
     def process(milliseconds: float, limit_ms: float = 100.0) -> tuple[bytes, str, str]:
         clock.now += milliseconds * 1e-3
         account.answered(answer(timings_ms={"processing": milliseconds}), limit_ms)
-        status = processing_status("p", [account, other], 500.0)
+        status = processing_status("p", {"front": account, "left": other}, 500.0)
         values = as_dict(status)
         return (
             status.level,

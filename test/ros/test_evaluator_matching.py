@@ -14,8 +14,11 @@ from mila_ros.ros.evaluation_scoring import parse_matrix
 MS = 1_000_000
 
 
-def play(matcher, answered, keyframes=(), truths=(), count=8):
-    """Images 100 ms apart; the answers of those that are answered come 30 ms later."""
+def play(matcher, answered, keyframes=(), truths=(), count=8, lag=0):
+    """Images 100 ms apart; the answers of those that are answered come 30 ms later.
+
+    With some of them it is told that the keyframe in use is the one of ``lag`` images before.
+    """
     closed = []
     for number in range(count):
         stamp = number * 100 * MS
@@ -26,7 +29,7 @@ def play(matcher, answered, keyframes=(), truths=(), count=8):
             at = 10**12 + stamp + 30 * MS
             matcher.output("mask", stamp, b"said %d" % number, at, at + MS, stamp + 40 * MS)
             if number in keyframes:
-                matcher.keyframe(stamp)
+                matcher.keyframe(stamp - lag * 100 * MS, at + MS // 10)
         closed += matcher.closed()
     return closed
 
@@ -47,10 +50,27 @@ def test_ages_count_answered_frames_since_the_keyframe():
     assert [frame.keyframe_age for frame in frames] == [None, None, 0, None, 1, 2, 0, 1]
 
 
+@pytest.mark.parametrize("lag", range(6))
+def test_ages_count_from_a_keyframe_that_came_into_use_late(lag):
+    """Keyframes of frames 0, 8, 16 and 24, each in use from ``lag`` frames later on."""
+    matcher = Matcher()
+    told = {number + lag for number in range(0, 32, 8)}
+    frames = play(matcher, range(32), told, count=32, lag=lag) + list(matcher.finish())
+    expected = [(number - lag) % 8 + lag if number >= lag else None for number in range(32)]
+    assert [frame.keyframe_age for frame in frames] == expected
+    used = {frame.keyframe_ns for frame in frames if frame.keyframe_ns is not None}
+    assert used == {number * 100 * MS for number in range(0, 32, 8)}
+    counts = Counts("mila", "front")
+    for frame in frames:
+        counts.update(frame)
+    assert counts.result()["keyframes"]["count"] == 4
+    assert counts.result()["keyframes"]["interval_s"]["p50"] == 0.8
+
+
 def test_a_late_keyframe_message_still_counts():
     matcher = Matcher()
     play(matcher, {0}, count=1)
-    matcher.keyframe(0)
+    matcher.keyframe(0, 10**12 + 31 * MS)
     assert next(matcher.finish()).keyframe_age == 0
 
 
@@ -74,6 +94,19 @@ def test_open_frames_and_truths_are_bounded():
     closed = play(matcher, set(), truths=range(2000), count=2000)
     assert len(closed) == 2000 - OPEN_FRAMES
     assert len(list(matcher.finish())) == OPEN_FRAMES
+
+
+def test_a_node_without_a_model_says_why():
+    counts = Counts("robot/mila", "front")
+    for name, level, problem in (
+        ("robot/mila: model", DiagnosticStatus.ERROR, "no such device"),
+        ("mila: model", DiagnosticStatus.OK, "no such device"),  # another robot's
+        ("robot/mila: model", DiagnosticStatus.WARN, ""),
+    ):
+        message = problem if level == DiagnosticStatus.ERROR else "a model"
+        status = DiagnosticStatus(name=name, level=level, hardware_id="mila_ros", message=message)
+        counts.diagnostics([status])
+        assert counts.problem == problem
 
 
 def input_status(camera, account):

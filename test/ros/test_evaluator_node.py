@@ -26,6 +26,7 @@ from mila_ros.evaluation.plan import Plan
 from mila_ros.evaluation.play import Player
 from mila_ros.evaluation.results import document
 from mila_ros.evaluation.scores import Scheme
+from mila_ros.ros import evaluator_node
 from mila_ros.ros.evaluation_scoring import Lidar, parse_matrix
 from mila_ros.ros.evaluator_node import EvaluatorNode
 from mila_ros.ros.player_node import PlayerNode
@@ -200,6 +201,35 @@ def test_drops_have_a_cause(make_node, bag, tiny_model, tmp_path) -> None:
     assert frames["images"] == FRAMES and 1 <= frames["answered"] < FRAMES
     assert frames["answered"] + sum(frames["dropped"].values()) == FRAMES
     assert frames["dropped"].get("unexplained", 0) == 0
+
+
+def test_a_node_without_a_model_ends_the_evaluation(make_bench, bag, tiny_model, tmp_path) -> None:
+    """The player would wait for its subscription for ever."""
+    bench = make_bench(device="cuda:7")
+    assert not bench.change("configure")
+    with pytest.raises(
+        MilaError, match=r"mila has no model: cannot configure: the device cuda:7 is"
+    ):
+        evaluate(tmp_path / "live", bag, tiny_model)
+    assert not (tmp_path / "live" / "evaluation.json").exists()
+
+
+def test_what_is_not_scored_when_a_signal_comes_is_left(tiny_model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(evaluator_node, "SCORING_S", 0.2)
+    args = ["--ros-args", "-p", f"model:={tiny_model}", "-p", f"output:={tmp_path}"]
+    rclpy.init(args=args)
+    try:
+        node = EvaluatorNode()
+        scored = []
+        for number in range(100):
+            node._put(lambda number=number: (time.sleep(0.05), scored.append(number)))
+        begin_s = time.monotonic()
+        node.destroy_node()
+        assert time.monotonic() - begin_s < 3
+    finally:
+        try_shutdown()
+    assert 0 < len(scored) < 100 and scored == list(range(len(scored)))
+    assert (tmp_path / "evaluation.json").is_file()
 
 
 def test_an_evaluation_is_not_overwritten(bag, tiny_model, tmp_path) -> None:

@@ -28,6 +28,14 @@ def bring_up(bench) -> None:
     assert bench.state() == "active"
 
 
+def test_statuses_bear_the_nodes_namespace(make_bench) -> None:
+    """/diagnostics is one topic for all robots."""
+    bench = make_bench({"namespace": "robot"})
+    bring_up(bench)
+    names = {"robot/mila: input camera", "robot/mila: processing", "robot/mila: keyframes"}
+    bench.wait(lambda: set(bench.diagnostics) == names | {"robot/mila: model"})
+
+
 def test_every_transition_twice_round(make_bench) -> None:
     bench = make_bench()
     assert bench.state() == "unconfigured"
@@ -170,10 +178,11 @@ def test_a_bad_qos_override_is_refused_and_named(make_bench, capfd) -> None:
 def test_a_bad_qos_override_of_an_input_fails_the_activation(make_bench, capfd) -> None:
     name = "qos_overrides./mila/input/image.subscription.reliability"
     bench = make_bench(**{name.replace(".", "__"): "perhaps"})
-    assert bench.change("configure")
-    assert not bench.change("activate")
+    bench.run(bench.node.bring_up)
     assert bench.state() == "inactive"
-    assert "/mila/input/image cannot be set up" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "/mila/input/image cannot be set up" in said and "restart it with them corrected" in said
+    assert "go on with `ros2 lifecycle set /mila activate`" in said
     assert bench.change("cleanup")
 
 

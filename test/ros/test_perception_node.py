@@ -121,11 +121,16 @@ def test_depth_scales_with_the_focal_length(bench) -> None:
         return float(np.median(one[inside] / other[inside]))
 
     assumed = depth()
-    assert bench.status("input camera", focal_length="assumed")
+    status = bench.status("input camera", focal_length="assumed", state="waiting_camera_info")
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message.endswith(
+        "there is no depth/camera_info and the metres of depth are of a guessed scale, unless "
+        "depth.focal_length_px is set"
+    )
     bench.send(info_for(bench, fx=100.0))
     bench.wait(lambda: bench.node._cameras["camera"].info is not None)
     hundred = depth()
-    assert bench.status("input camera", focal_length="camera_info")
+    assert bench.status("input camera", focal_length="camera_info", state="ok")
     assumed_fx = 64 / math.tan(math.radians(75 / 2))
     assert ratio(assumed, hundred) == pytest.approx(assumed_fx / 100, rel=1e-3)
     bench.send(info_for(bench, width=256, height=128, fx=300.0))
@@ -136,6 +141,18 @@ def test_depth_scales_with_the_focal_length(bench) -> None:
     assert bench.set("depth.focal_length_px", 50.0) == ""
     assert ratio(depth(), hundred) == pytest.approx(0.5, rel=1e-3)
     assert bench.status("input camera", focal_length="parameter")
+
+
+def test_a_calibration_outlives_a_pause(bench) -> None:
+    """A driver may send it once, and may send the image first."""
+    bench.watch("depth/image")
+    bench.connect()
+    bench.send(info_for(bench, fx=100.0))
+    bench.wait(lambda: bench.node._cameras["camera"].info is not None)
+    assert bench.change("deactivate") and bench.change("activate")
+    bench.connect()
+    bench.answer(bench.image(), "depth/image")
+    assert bench.status("input camera", focal_length="camera_info", state="ok")
 
 
 def test_only_what_is_watched_is_computed(bench, monkeypatch) -> None:

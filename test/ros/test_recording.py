@@ -65,20 +65,55 @@ def test_no_frames_no_latency():
     assert Recording("image", ("mask",)).latency_ms() is None
 
 
-def test_drops_are_those_of_the_latest_diagnostics_summed_over_cameras():
-    recording = recording_of(frames=20, answered=10)
-    recording.diagnostics([status(received=5, dropped__replaced=1)], T0)
+def test_drops_are_those_of_the_latest_diagnostics_of_the_camera():
+    recording = Recording("image", ("mask",), "mila/front")
+    for number in range(20):
+        recording.count("image", T0 + number * MS)
+    recording.diagnostics([status("mila: input front", received=5, dropped__replaced=1)], T0)
     recording.diagnostics(
         [
-            status(received=8, dropped__replaced=2, dropped__unwatched=1),
+            status("mila: input front", received=8, dropped__replaced=2, dropped__unwatched=1),
             status("mila: input rear", received=7, dropped__replaced=1),
+            status("robot/mila: input front", received=7, dropped__replaced=1),
             status("mila: model", device="cpu"),
             status("someone else", "other", received=1000, dropped__replaced=99),
         ],
         T0,
     )
-    assert recording.dropped() == {"replaced": 3, "unwatched": 1, "not_received": 5}
-    assert recording.summary()["diagnostics"]["mila: model"] == {"device": "cpu"}
+    assert recording.dropped() == {"replaced": 2, "unwatched": 1, "not_received": 12}
+    found = recording.summary()["diagnostics"]
+    assert set(found) == {"mila: input front", "mila: model"}
+
+
+def test_what_the_node_had_counted_before_is_not_the_recordings():
+    hour = {"received": 36_000, "dropped__unwatched": 35_000, "dropped__replaced": 7}
+    recording = Recording("image", ("mask",))
+    recording.diagnostics([status(**hour)], T0)
+    for number in range(10):
+        recording.count("image", T0 + number * MS)
+        recording.count("mask", T0 + number * MS)
+    recording.count("image", T0 + 11 * MS)
+    hour |= {"received": 36_011, "dropped__replaced": 8}
+    recording.diagnostics([status(**hour)], T0 + 12 * MS)
+    assert recording.dropped() == {"replaced": 1, "not_received": 0}
+    assert recording.is_settled()
+
+
+def test_where_images_came_before_the_first_diagnostics_counts_begin_there():
+    recording = Recording("image", ("mask",))
+    for number in range(30):
+        recording.count("image", T0 + number * MS)
+        recording.count("mask", T0 + number * MS)
+    recording.diagnostics([status(received=36_030, dropped__unwatched=36_000)], T0 + 40 * MS)
+    assert recording.dropped() == {"not_received": 0}
+    for number in range(50, 60):
+        recording.count("image", T0 + number * MS)
+    for number in range(50, 57):
+        recording.count("mask", T0 + number * MS)
+    later = status(received=36_038, dropped__unwatched=36_000, dropped__replaced=1)
+    recording.diagnostics([later], T0 + 70 * MS)
+    assert recording.dropped() == {"replaced": 1, "not_received": 2}
+    assert recording.is_settled()
 
 
 def test_without_diagnostics_nothing_is_said_of_drops():

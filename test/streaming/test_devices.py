@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mila_ros.errors import MilaError
+from mila_ros.streaming import devices
 from mila_ros.streaming.devices import resolve_device, set_threads
 
 
@@ -53,13 +54,16 @@ def test_no_device_is_replaced_by_another(gpus: int, name: str, message: str) ->
         resolve_device(name)
 
 
-def test_threads() -> None:
+def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_own_choice", [])
     before = torch.get_num_threads(), cv2.getNumThreads()
     try:
         set_threads(0)
         assert (torch.get_num_threads(), cv2.getNumThreads()) == before
         set_threads(1)
         assert (torch.get_num_threads(), cv2.getNumThreads()) == (1, 1)
+        set_threads(0)
+        assert (torch.get_num_threads(), cv2.getNumThreads()) == before
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
