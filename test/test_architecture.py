@@ -74,7 +74,7 @@ RULES = {
         BASE | {"networks", "streaming", "data", "evaluation", "threads", "visualization"},
         ROS | {"cv2", "numpy", "torch"},
     ),
-    "launch_common": Rule(set(), {"ament_index_python", "launch", "launch_ros"}),
+    "launch_common": Rule(set(), {"ament_index_python", "launch", "launch_ros", "yaml"}),
     "nodes": Rule({"errors"}, set()),
     "models": Rule(BASE | {"streaming"}, set()),
     "export_command": Rule(

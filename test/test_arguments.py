@@ -15,7 +15,7 @@ from mila_ros import arguments, cli
 
 KINDS: dict[str, Callable[[str], Any]] = {
     name: getattr(arguments, name)
-    for name in ("whole", "count", "positive", "frame_rate", "size", "network_size")
+    for name in ("whole", "count", "positive", "frame_rate", "seconds", "size", "network_size")
 }
 
 
@@ -30,6 +30,8 @@ KINDS: dict[str, Callable[[str], Any]] = {
         ("positive", "1e300", 1e300),
         ("frame_rate", "29.97", 29.97),
         ("frame_rate", "1000", 1000.0),
+        ("seconds", "0", 0.0),
+        ("seconds", "0.02", 0.02),
         ("size", "640x480", (640, 480)),
         ("size", "16x4096", (16, 4096)),
         ("size", "333x111", (333, 111)),
@@ -52,6 +54,8 @@ NO_SIZE = "is not a size from 16x16 to 4096x4096, width first, such as 512x256"
         ("positive", ("0", "-2", "nan", "inf", "fast"), "is not a number over 0"),
         ("frame_rate", ("0", "1000.5", "nan", "x"),
          "is not a number of frames a second (0 to 1000)"),
+        ("seconds", ("-1", "nan", "inf", "1e10", "x"),
+         "is not a number of seconds (0 to 1000000000)"),
         ("size", ("12", "15x16", "16x4097", "64x", "64X64", "-64x64", "64x64x3"), NO_SIZE),
         ("network_size", ("256", "0x8"), NO_SIZE),
         ("network_size", ("512x250", "100x256"),

@@ -86,6 +86,13 @@ def test_autocast_rounds_neither_scores_nor_values_in_single():
     np.testing.assert_allclose(result, oracle(*halves, 5), atol=2e-4)
 
 
+@pytest.mark.parametrize("is_on", [False, True])
+def test_shapes_alone_are_computed_too(is_on):
+    maps = [torch.empty(2, channels, 9, 11, device="meta") for channels in (4, 4, 7)]
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_on):
+        assert tile_attention(*maps, 5).shape == (2, 7, 9, 11)
+
+
 @pytest.mark.parametrize("function", IMPLEMENTATIONS)
 @pytest.mark.parametrize("window, size", [(1, (3, 2)), (3, (3, 5)), (5, (5, 9)), (9, (2, 3))])
 def test_gradients_equal_finite_differences(function, window, size):

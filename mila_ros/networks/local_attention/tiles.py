@@ -50,9 +50,19 @@ def tile_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Te
 
 def _as_written(device_type: str) -> AbstractContextManager[object]:
     """Keep autocast away, which would round the scores, and fp32 values such as coordinates."""
-    if torch.is_autocast_enabled(device_type):
+    if _autocasts(device_type):
         return torch.autocast(device_type, enabled=False)
     return nullcontext()  # what there is nothing to do for is not in an exported graph
+
+
+def _autocasts(device_type: str) -> bool:
+    if device_type == "meta":  # where shapes alone are computed
+        return False
+    try:
+        return bool(torch.is_autocast_enabled(device_type))
+    except TypeError:  # before torch 2.4
+        is_cpu = device_type == "cpu"
+        return torch.is_autocast_cpu_enabled() if is_cpu else torch.is_autocast_enabled()
 
 
 class _Tiling(NamedTuple):
