@@ -43,6 +43,14 @@ def frame_rate(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """Seconds, from 0 to a billion: what in nanoseconds fits 64 bits."""
+    value = _number(text)
+    if not 0 <= value <= 1e9:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds (0 to 1000000000)")
+    return value
+
+
 def size(text: str) -> tuple[int, int]:
     """Width and height of ``WxH``, in pixels."""
     match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)

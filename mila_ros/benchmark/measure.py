@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from mila_ros.streaming import Frame, Perception
+from mila_ros.streaming.devices import resolve_device
 
 from .sides import Side, gmac
 
@@ -34,15 +35,17 @@ class Runner:
 
     def __init__(self, side: Side, threads: int) -> None:
         self.side = side
+        device = resolve_device(side.device)
+        on_gpu = device.type == "cuda"
         before = _resident_mib()
+        gpu_before = torch.cuda.memory_allocated(device) if on_gpu else 0
         _forget_peak()
         begin = time.perf_counter()
         self._bundle = side.description()
         self._perception: Perception = side.load(self._bundle, threads)
         self.load_s = time.perf_counter() - begin
-        cuda = self._perception.device.type == "cuda"
-        if cuda:
-            torch.cuda.reset_peak_memory_stats(self._perception.device)
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats(device)
         begin = time.perf_counter()
         self._perception.warm_up(*self._bundle.input_size)
         self.warm_up_s = time.perf_counter() - begin
@@ -57,6 +60,10 @@ class Runner:
         self.round_s.clear()
         self.resident_mib = _resident_mib() - before
         self.peak_mib = _peak_mib() - before
+        # Before the next side is loaded: PyTorch counts what the whole process takes.
+        self.gpu_peak_mib: float | None = None
+        if on_gpu:
+            self.gpu_peak_mib = (torch.cuda.max_memory_allocated(device) - gpu_before) / 2**20
 
     @property
     def keyframe_every(self) -> int:
@@ -121,9 +128,8 @@ class Runner:
         # What the model's card states for the same interval.
         accuracy = bundle.accuracy.get(f"keyframe_every_{row['keyframe_every']}")
         row["accuracy"] = dict(accuracy) if isinstance(accuracy, Mapping) else {}
-        if perception.device.type == "cuda":
-            peak = torch.cuda.max_memory_allocated(perception.device)
-            row["gpu_peak_mib"] = round(peak / 2**20, 1)
+        if self.gpu_peak_mib is not None:
+            row["gpu_peak_mib"] = round(self.gpu_peak_mib, 1)
         return row
 
 

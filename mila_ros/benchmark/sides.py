@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class Side:
             bundle,
             network,
             self.device,
-            EveryN(bundle.keyframe_every),
+            EveryN(bundle.keyframe_every, math.inf),  # the interval asked for, however long
             threads,
             precision=self.precision,
             engine=self.engine,

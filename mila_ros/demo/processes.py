@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Child:
         remappings: ROS remappings.
         environment: Of the process.
         log_directory: Holds the log file.
-        reports: Take what it prints to stdout as lines of JSON instead.
+        reports: Take the JSON objects that it prints to stdout, one a line, instead.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class Child:
             arguments += ["-p", f"{key}:={json.dumps(value)}"]
         for old, new in remappings.items():
             arguments += ["-r", f"{old}:={new}"]
-        with self.log.open("wb") as log:
+        self.log.unlink(missing_ok=True)
+        with self.log.open("ab") as log:  # to append, for the reader of reports does so too
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, "--ros-args", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -112,7 +114,16 @@ class Child:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.reports.put(json.loads(line))
+            try:
+                report = json.loads(line)
+            except (ValueError, RecursionError):
+                report = None
+            if isinstance(report, dict):
+                self.reports.put(report)
+                continue
+            # Libraries print to stdout as well, such as Fast DDS its errors.
+            with suppress(OSError), self.log.open("ab") as log:
+                log.write(line)
 
 
 def end_all(children: list[Child], timeout_s: float) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .papers.protocol import Protocol
     from .plan import Plan, Played
-    from .sources import LabelledSource
+    from .sources import LabelledSource, Outline
 
 __all__ = ["configure", "run"]
 
@@ -73,25 +73,28 @@ def run(arguments: argparse.Namespace) -> int:
             "precision": precision,
             "threads": threads,
         }
-        _check_measured(played, bundle)
+        _check_measured(played, bundle, plan)
         content = document(bundle, plan, played, settings)
         if named is not None:
             content["protocol"] = compared(named, content)
+        # What needs no file comes first: where one cannot be written, nothing else is lost.
+        if str(arguments.json) == "-":
+            print(json.dumps(content, indent=1, allow_nan=False))
+        else:
+            print("\n".join(notes(content)) + "\n\n" + tables(content))
+            if named is not None:
+                print("\n" + comparison_table(named, measured(content), bundle.name))
+            if arguments.json is not None:
+                write_json(content, arguments.json)
         if arguments.report is not None:
             write_report(arguments.report, content, player, sources, played)
-    if str(arguments.json) == "-":
-        print(json.dumps(content, indent=1, allow_nan=False))
-        return 0
-    if arguments.json is not None:
-        write_json(content, arguments.json)
-    print("\n".join(notes(content)) + "\n\n" + tables(content))
-    if named is not None:
-        print("\n" + comparison_table(named, measured(content), bundle.name))
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse now what would fail when the work is done."""
+    from mila_ros.simulation.dataset import check_seeds
+
     from .protocol_runs import check_options
     from .report import check_report
 
@@ -103,16 +106,30 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.simulated is not None and arguments.seeds is None:
         raise MilaError("--simulated needs seeds, such as --seeds 950000-950039")
+    if arguments.simulated is not None:
+        check_seeds(arguments.seeds)
     if arguments.report is not None:
         check_report(arguments.report)
     path = arguments.json
     if path is not None and str(path) != "-" and not path.parent.is_dir():
         raise MilaError(f"{path} cannot be written: there is no folder {path.parent}; make it")
+    if path is not None and path.is_dir():
+        raise MilaError(f"{path} is a folder; give --json a file in it")
 
 
-def _check_measured(played: Sequence[Played], bundle: Bundle) -> None:
-    figures = (scored.figures for one in played for f in one.frames.values() for scored in f)
-    if not any(key != "frames" and value == value for f in figures for key, value in f.items()):
+def _check_measured(played: Sequence[Played], bundle: Bundle, plan: Plan) -> None:
+    from mila_ros.streaming.perception import DEFAULT_MAX_GAP_S
+
+    scored = [frame for one in played for frames in one.frames.values() for frame in frames]
+    led_up = sum(one.led_up for one in played)
+    if led_up and not scored:
+        raise MilaError(
+            f"none of the {led_up} labelled frames counts: with --offsets all the first "
+            f"{plan.lead} of a video only lead up to the others, and one begins anew where frames "
+            f"are over {DEFAULT_MAX_GAP_S:g} s apart or differ in size; give --offsets stream"
+        )
+    figures = [item for frame in scored for item in frame.figures.items()]
+    if not any(key != "frames" and value == value for key, value in figures):
         raise MilaError(
             f"nothing here is labelled with what the model {bundle.name} predicts: "
             f"{', '.join(bundle.task_names)}"
@@ -127,20 +144,23 @@ def _run_of(
     cache: Path,
 ) -> tuple[Sequence[LabelledSource], Plan, dict[str, Any]]:
     """What to play, how, and what is to be said about it."""
-    from .gather import gather
+    from .gather import given, planned, simulated
     from .protocol_runs import protocol_run
 
     if named is not None:
         return protocol_run(named, arguments.data, bundle, network)
-    sources, settings = gather(arguments, bundle, cache)
-    return sources, _plan(arguments, bundle, network, sources), settings
+    clips, bags, settings = given(arguments, bundle)
+    # Before hours of rendering, not after: what does not fit the model or the options is said here.
+    plan = _plan(arguments, bundle, network, [*clips, *planned(arguments), *bags])
+    rendered, made = simulated(arguments, bundle, cache)
+    return [*clips, *rendered, *bags], plan, settings | made
 
 
 def _plan(
     arguments: argparse.Namespace,
     bundle: Bundle,
     network: Network,
-    sources: Sequence[LabelledSource],
+    sources: Sequence[Outline],
 ) -> Plan:
     from .class_lists import TAXONOMIES, ClassList, check_coarser, common_classes
     from .plan import Plan

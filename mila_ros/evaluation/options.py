@@ -8,7 +8,7 @@ import argparse
 import re
 from pathlib import Path
 
-from mila_ros.arguments import count, frame_rate, positive, size, whole
+from mila_ros.arguments import count, frame_rate, positive, seconds, size, whole
 
 _DESCRIPTION = """\
 Measures a model on bags with ground-truth topics, on labelled clip folders, on the simulated
@@ -90,7 +90,7 @@ def _configure_sources(parser: argparse.ArgumentParser) -> None:
         help="what the ids of ground-truth masks mean (as the bag says, else the model's classes)",
     )  # fmt: skip
     group.add_argument(
-        "--tolerance", type=float, default=0.0, metavar="S",
+        "--tolerance", type=seconds, default=0.0, metavar="S",
         help="seconds by which stamps of image and truth may differ (0)",
     )  # fmt: skip
 

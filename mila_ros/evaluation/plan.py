@@ -71,9 +71,11 @@ class Played:
         scores: By interval K, then by age of the keyframe.
         frames: By interval K.
         depth_scale_assumed: No focal length was known, so that the scale of depth is a guess.
+        led_up: Frames labelled with what the model predicts that only led up to others.
     """
 
     name: str
     scores: dict[int, dict[int, Scores]]
     frames: dict[int, list[Scored]] = field(default_factory=dict)
     depth_scale_assumed: bool = False
+    led_up: int = 0

@@ -73,12 +73,13 @@ class Player:
         played = Played(source.name, {k: {} for k in self.plan.keyframe_every})
         earlier: dict[tuple[int, int], Earlier] = {}
         for labelled, position, streams in self._steps(source):
+            leads_up = position < self.plan.lead and not source.stills
+            played.led_up += leads_up and labelled.truth.is_about(self.perception.bundle.task_names)
             for (interval, phase), found in streams:
                 played.depth_scale_assumed |= found.depth_scale_assumed
                 before = earlier.pop((interval, phase), None)
                 if found.segmentation is not None and labelled.truth.flow is not None:
                     earlier[interval, phase] = Earlier(found.segmentation, labelled.truth)
-                leads_up = position < self.plan.lead and not source.stills
                 if leads_up or labelled.truth.is_empty:
                     continue
                 scores = Scores(self.plan.scheme)

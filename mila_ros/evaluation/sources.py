@@ -21,7 +21,8 @@ from mila_ros.errors import MilaError
 from .truth import Truth
 
 _ASSUMED_FPS = 10.0
-_STILLS_FPS = 1.0
+STILLS_FPS = 1.0
+"""At this rate or less, the frames of a clip are no video."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,12 @@ class LabelledFrame:
     truth: Truth
 
 
-class LabelledSource(Protocol):
-    """A labelled video; it can be sent to another process.
+class Outline(Protocol):
+    """What playing a labelled video is planned by; its length is in frames.
 
     Attributes:
         name: For people.
         classes: Of its labels by id; empty without labels.
-        focal_px: Horizontal focal length in pixels, None where unknown.
         stills: Its frames are no video.
     """
 
@@ -56,11 +56,20 @@ class LabelledSource(Protocol):
     @property
     def classes(self) -> tuple[str, ...]: ...
     @property
-    def focal_px(self) -> float | None: ...
-    @property
     def stills(self) -> bool: ...
 
     def __len__(self) -> int: ...
+
+
+class LabelledSource(Outline, Protocol):
+    """A labelled video; it can be sent to another process.
+
+    Attributes:
+        focal_px: Horizontal focal length in pixels, None where unknown.
+    """
+
+    @property
+    def focal_px(self) -> float | None: ...
     def frames(self) -> Iterator[LabelledFrame]: ...
 
 
@@ -84,7 +93,7 @@ class ClipSource:
 
     @property
     def stills(self) -> bool:
-        return self.clip.fps is not None and self.clip.fps <= _STILLS_FPS
+        return self.clip.fps is not None and self.clip.fps <= STILLS_FPS
 
     def __len__(self) -> int:
         return len(self.clip)

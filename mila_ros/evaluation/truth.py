@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -65,3 +66,7 @@ class Truth:
     def is_empty(self) -> bool:
         """Whether nothing is known about the frame."""
         return all(getattr(self, field.name) is None for field in fields(self))
+
+    def is_about(self, tasks: Iterable[str]) -> bool:
+        """Whether something is known that is predicted by one of the tasks, given by name."""
+        return any(getattr(self, task, None) is not None for task in tasks)

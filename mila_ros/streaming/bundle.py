@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ def save_bundle(
     """Write a bundle that :func:`load_bundle` accepts.
 
     Args:
-        directory: Made when it does not exist; the two files in it are replaced.
+        directory: Made when it does not exist; the two files in it are replaced, once the new ones
+            are on the disk. What stops this before leaves those that were there.
         network: Its weights are saved; its own state is left as it is.
         description: The content of ``model.json`` without ``weights``.
         dtype: What the weights are rounded to.
@@ -101,6 +103,7 @@ def save_bundle(
     Raises:
         BundleError: When the description is wrong, does not describe this network, or the weights
             are not finite numbers in ``dtype``. Nothing is written then.
+        OSError: It cannot be written, such as on a full disk.
     """
     directory = Path(directory)
     weights = {"sha256": "0" * 64, "dtype": dtype}
@@ -119,9 +122,27 @@ def save_bundle(
     content = save(tensors)
     weights["sha256"] = hashlib.sha256(content).hexdigest()
     document = json.dumps({**description, "weights": weights}, indent=2, ensure_ascii=False)
-    (directory / WEIGHTS_FILE).write_bytes(content)
-    (directory / DESCRIPTION_FILE).write_text(document + "\n", encoding="utf-8")
+    files = {WEIGHTS_FILE: content, DESCRIPTION_FILE: f"{document}\n".encode()}
+    _replace({directory / name: new for name, new in files.items()})
     return read_bundle(directory)
+
+
+def _replace(files: Mapping[Path, bytes]) -> None:
+    """Write files that belong together; no old one goes before all new ones are on the disk."""
+    parts = {path: path.with_name(f"{path.name}.part") for path in files}
+    try:
+        for path, part in parts.items():
+            with part.open("wb") as file:
+                file.write(files[path])
+                file.flush()
+                os.fsync(file.fileno())
+        for path, part in parts.items():
+            part.replace(path)
+    except OSError:
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

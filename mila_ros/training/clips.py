@@ -74,7 +74,13 @@ class Clips:
                     "brought to one focal length; add K"
                 )
             self.clips.append(clip)
-            self.tables.append(label_table(clip.classes, classes))
+            try:
+                self.tables.append(label_table(clip.classes, classes))
+            except MilaError as error:
+                raise MilaError(
+                    f"{folder} cannot be trained on: {error}, or remove its label/ and labels.json "
+                    "to learn from its other maps alone"
+                ) from error
         self.labelled = [self._labelled(clip) for clip in self.clips]
         self.stills = [clip.fps is not None and clip.fps <= STILLS_FPS for clip in self.clips]
 

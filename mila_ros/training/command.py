@@ -88,13 +88,16 @@ def run(arguments: argparse.Namespace) -> int:
     device = Processes.local_device(resolve_device(arguments.device))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    folders, held_out = find_clips(arguments.clips), find_clips(arguments.validation)
+    first = Processes.will_be_first()  # the others neither validate nor write
+    folders = find_clips(arguments.clips)
+    held_out = find_clips(arguments.validation) if first else []
     if twice := {f.resolve() for f in folders} & {f.resolve() for f in held_out}:
         raise MilaError(f"{sorted(twice)[0]} is both trained on and held out; take it from one")
     clips = Clips(folders, classes, list(config.learned))
     validation = Validation(config, held_out, device) if held_out else None
     try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
+        if first:
+            arguments.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MilaError(f"{arguments.out} cannot be made: {error.strerror}") from error
     processes = Processes.join(device)

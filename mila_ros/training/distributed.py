@@ -13,6 +13,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from ..errors import MilaError
+
 # The others wait while the first one validates.
 _PATIENCE = timedelta(hours=6)
 
@@ -42,11 +44,28 @@ class Processes:
         return cls(dist.get_rank(), dist.get_world_size())
 
     @staticmethod
+    def will_be_first() -> bool:
+        """Whether :meth:`join` will make this the one of rank 0, of all machines' processes."""
+        alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+        return alone or int(os.environ.get("RANK", "0")) == 0
+
+    @staticmethod
     def local_device(device: torch.device) -> torch.device:
-        """This process's GPU, where each has its own."""
-        if device.type == "cuda" and "LOCAL_RANK" in os.environ:
-            return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        return device
+        """This process's GPU, where each has its own.
+
+        Raises:
+            MilaError: There are fewer GPUs than processes.
+        """
+        if device.type != "cuda" or "LOCAL_RANK" not in os.environ:
+            return device
+        number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if number >= gpus:
+            raise MilaError(
+                f"process {number + 1} of this machine has no GPU, of which there "
+                f"{'is 1' if gpus == 1 else f'are {gpus}'}; give --nproc-per-node {gpus} or fewer, "
+                "or --device cpu"
+            )
+        return torch.device("cuda", number)
 
     def any(self, value: bool) -> bool:
         """Whether it is true for one of the processes."""
@@ -66,7 +85,7 @@ class Processes:
 
     def sums(self, values: Mapping[str, list[float]]) -> dict[str, list[float]]:
         """Sums over all processes; they all have the same keys, and lists of the same length."""
-        if self.count == 1:
+        if self.count == 1 or not values:
             return dict(values)
         keys = sorted(values)
         table = torch.tensor([values[key] for key in keys], dtype=torch.float64).to(_device())

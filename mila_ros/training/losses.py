@@ -189,7 +189,7 @@ def build_loss(task: Task, name: str | None = None, **arguments: Any) -> Criteri
 
     Raises:
         MilaError: For a loss that is unknown, of another task or of another kind of logits, or an
-            argument that it does not take or that is a text.
+            argument that it does not take or that is a text, or not one class weight per class.
     """
     fitting = [known for known, loss in LOSSES.items() if loss.task == task.name]
     if not fitting:
@@ -214,10 +214,26 @@ def build_loss(task: Task, name: str | None = None, **arguments: Any) -> Criteri
             f"loss {chosen}: {texts[0]} must be a number, not {arguments[texts[0]]!r} "
             "(in YAML, 2.5e+2 is a number and 2.5e2 is a text)"
         )
+    _check_class_weights(arguments.get("class_weights"), chosen, task.channels)
     function = partial(loss.function, **arguments)
     if loss.activation is not None:
         return function
     return lambda logits, labels: function(task.activate(at_least_single(logits)), labels)
+
+
+def _check_class_weights(weights: Any, loss: str, classes: int) -> None:
+    """Refuse what is neither None nor a number per class; the first batch may be minutes away."""
+    if weights is None:
+        return
+    try:
+        shape = tuple(torch.as_tensor(weights).shape)
+    except (TypeError, ValueError, RuntimeError):  # words, or lists of several lengths
+        shape = ()
+    if shape != (classes,):
+        given = f", not of {shape[0]}" if len(shape) == 1 else ""
+        raise MilaError(
+            f"loss {loss}: class_weights must be a list of {classes} numbers, one per class{given}"
+        )
 
 
 def _binary_cross_entropies(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

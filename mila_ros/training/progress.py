@@ -21,7 +21,7 @@ class Progress:
         best: Best score by validation in the stage.
         losses: By name, an exponential mean over steps, for the log.
         epoch: By task, the sum of its losses since the epoch began, and the number of steps that
-            had labels of it.
+            had labels of it; of this process, and in a checkpoint of all processes.
     """
 
     stage: int = 0

@@ -41,17 +41,18 @@ class RunFolder:
         self.made_by: dict[str, Any] = {"clips": clips, "processes": processes.count}
 
     def save_last(self, steps: Steps, progress: Progress) -> None:
-        """Write all that is needed to go on.
+        """Write all that is needed to go on; every process must call it.
 
         Raises:
             MilaError: It cannot be written.
         """
+        epoch = self.processes.sums(progress.epoch)
         if self.processes.rank:
             return
         objective = steps.objective
         content = {
             "config": self.config.as_dict(),
-            "progress": vars(progress),
+            "progress": vars(progress) | {"epoch": epoch},
             "network": steps.network.state_dict(),
             "objective": objective.state_dict(),
             "optimizer": steps.optimizer.state_dict(),

@@ -138,7 +138,9 @@ class Sampler:
             task: np.stack([self._target(index, frame, task, view) for frame in labelled])
             for task in self.clips.tasks
         }
-        if still and "motion" in targets:
+        # Between frames that are one picture nothing moves, whatever did when it was taken.
+        alike = still or (self.clips.stills[index] and self.stage.objective != "frames")
+        if alike and "motion" in targets:
             motion = targets["motion"]
             motion[motion != TARGETS["motion"].unknown] = STATIC
         return images.transpose(0, 3, 1, 2), targets

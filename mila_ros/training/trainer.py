@@ -85,14 +85,14 @@ class Trainer:
         self.start = start
         self.folder = RunFolder(out, config, clips.fingerprint, self.processes)
         self.classes = resolve_classes(config.classes)
-        self.class_weights = torch.ones(1)
+        self.class_weights = torch.ones(len(self.classes.classes))
         if "segmentation" in config.tasks:
             self.class_weights = clips.class_weights().to(device)
         self.progress = Progress()
         for number, stage in enumerate(config.stages):  # a later one may be hours away
             with torch.device("meta"):
                 network = random_network(config, number)
-                Objective(network, config, stage, self.classes, torch.ones(1))
+                Objective(network, config, stage, self.classes, self.class_weights)
             self._sampler(number)
 
     def run(self, until: Callable[[], bool] = lambda: False) -> bool:
@@ -105,11 +105,14 @@ class Trainer:
             MilaError: The loss is not finite, a clip cannot be read, or a checkpoint cannot be
                 written, read, or gone on from with this configuration.
         """
-        self.out.mkdir(parents=True, exist_ok=True)
         first = self.processes.rank == 0
+        if first:
+            self.out.mkdir(parents=True, exist_ok=True)
         saved = self.processes.from_first(self.folder.resume(self.log) if first else None)
         if saved:
             self.progress = Progress(**saved["progress"])
+            if not first:  # what is in it so far is of all processes, and one of them adds it
+                self.progress.epoch = {task: [0.0, 0.0] for task in self.progress.epoch}
         else:
             self.log.begin()
             self.log({"clips": len(self.clips.clips), "device": str(self.device),

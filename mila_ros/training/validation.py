@@ -103,7 +103,7 @@ class Validation:
             described(self.config, stage),
             network,
             str(self.device),
-            EveryN(self.config.keyframe_every),
+            EveryN(self.config.keyframe_every, math.inf),  # at any frame rate
             precision=self.config.precision,
         )
 

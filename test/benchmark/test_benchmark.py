@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import subprocess
@@ -12,15 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers import make_tiny_bundle
 
 from mila_ros import cli
-from mila_ros.benchmark.measure import Runner, percentiles
+from mila_ros.benchmark.measure import Runner, compare, percentiles
 from mila_ros.benchmark.sides import Side, combinations, gmac
 from mila_ros.errors import MilaError
 from mila_ros.networks.local_attention import local_attention_in_use
+from mila_ros.streaming import Bundle, Perception
 
 SMALL = "multi_task:encoder=resnet18,width=8,decoder_channels=[16,8]"
+SMALL_MILA = (
+    "mila:slow=resnet18,fast=resnet18,slow_width=8,fast_width=8,ceil_mode=false,channels=16,"
+    "decoder_channels=[16,8],attention_channels=8,window=3,se_reduction=4"
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +94,61 @@ def test_memory_is_of_each_side(report: dict[str, Any]) -> None:
         # The system counts both in steps; what was in use at the end was in use at some time.
         assert row["peak_mib"] >= row["resident_mib"] - 1
     assert report["rows"][0]["peak_mib"] > 0
+
+
+class FakeGpu:
+    """Memory of a GPU in MiB, as PyTorch's allocator counts it for a whole process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.held = self.peak = 0
+        for name, function in {
+            "is_available": lambda: True,
+            "device_count": lambda: 1,
+            "memory_allocated": lambda device: self.held << 20,
+            "max_memory_allocated": lambda device: self.peak << 20,
+            "reset_peak_memory_stats": lambda device: setattr(self, "peak", self.held),
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, function)
+
+    def take(self, mib: int) -> None:
+        self.held += mib
+        self.peak = max(self.peak, self.held)
+
+
+def test_memory_on_a_gpu_is_of_each_side_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, load = FakeGpu(monkeypatch), Side.load
+    gpu.take(1000)  # of what was there before
+    needs = iter([(100, 30), (10, 5)])
+
+    def load_there(side: Side, bundle: Bundle, threads: int) -> Perception:
+        """It keeps its weights, has them twice for a moment, and takes more in every frame."""
+        weights, frame = next(needs)
+        perception = load(dataclasses.replace(side, device="cpu"), bundle, threads)
+        for mib in (2 * weights, -weights):
+            gpu.take(mib)
+        step = perception.step
+
+        def counted(*arguments: Any, **more: Any) -> Any:
+            for mib in (frame, -frame):
+                gpu.take(mib)
+            return step(*arguments, **more)
+
+        monkeypatch.setattr(perception, "step", counted)
+        return perception
+
+    monkeypatch.setattr(Side, "load", load_there)
+    side = Side("", SMALL, "eager", "fp32", "cuda", (32, 64), 2, ("depth",), 1)
+    runners = [Runner(side, threads=1) for _ in range(2)]
+    rows = compare(runners, rounds=1, frames=1, tick=lambda: None)
+    assert [row["gpu_peak_mib"] for row in rows] == [130, 15]
+
+
+def test_keyframes_come_at_the_interval_asked_for_however_long() -> None:
+    side = Side("", SMALL_MILA, "eager", "fp32", "cpu", (32, 64), 30, ("depth",), 1)
+    runner = Runner(side, threads=1)
+    runner.play(60)
+    keyframes = [number for number, frame in enumerate(runner.frames) if frame.is_keyframe]
+    assert len(keyframes) == 2 and keyframes[1] - keyframes[0] == 30
 
 
 def test_the_cards_accuracy_for_the_interval_is_in_the_row() -> None:

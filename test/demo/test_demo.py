@@ -140,6 +140,35 @@ def test_a_model_that_does_not_load_is_one_sentence_and_status_1(tmp_path, clip)
     assert children_of(out) == []
 
 
+RECORDER = """
+import sys
+print("one word to the log", file=sys.stderr, flush=True)
+for line in ('{"frames_in": 1}', "[RTPS_TRANSPORT_SHM Error] Failed to create segment", "3",
+             "[" * 100_000, "", '{"frames_in": 2}'):
+    print(line, flush=True)
+sys.stdout.buffer.write(b"\\xff\\n")
+print('{"frames_in": 3}', flush=True)
+print("the last word", file=sys.stderr)
+"""
+
+
+def test_what_is_no_report_goes_to_the_log_and_reports_go_on(tmp_path):
+    """Fast DDS logs its errors to stdout, where the recorder reports."""
+    (tmp_path / "recorder.py").write_text(RECORDER)
+    (tmp_path / "the recorder.log").write_text("of an earlier demo")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    child = processes.Child("the recorder", "recorder", {}, {}, environment, tmp_path, reports=True)
+    assert [child.reports.get(timeout=20) for _ in range(3)] == [
+        {"frames_in": 1}, {"frames_in": 2}, {"frames_in": 3},
+    ]  # fmt: skip
+    assert child.process.wait(20) == 0
+    # Process and reader append side by side, neither over what the other wrote.
+    log = child.log.read_bytes().splitlines()
+    shared_memory = b"[RTPS_TRANSPORT_SHM Error] Failed to create segment"
+    logged = [shared_memory, b"3", b"[" * 100_000, b"", b"\xff"]
+    assert sorted(log) == sorted([b"one word to the log", *logged, b"the last word"])
+
+
 def fails(capsys, *arguments):
     assert cli.main(["demo", *map(str, arguments)]) == 1
     captured = capsys.readouterr()

@@ -256,6 +256,7 @@ def test_a_class_id_without_a_name(bundle, tmp_path):
         (("--simulated", "street"), "--simulated needs seeds"),
         (("--simulated", "rooms", "--seeds", "899999-900000"), "from the train split into"),
         (("--clips", "{clips}", "--json", "{clips}/no/r.json"), "no folder .*; make it"),
+        (("--clips", "{clips}", "--json", "{clips}/a"), "a is a folder; give --json a file in it"),
         (("--clips", "{clips}", "--keyframe-every", 5), r"b has 4 frames, of which none has 4 bef"),
         (("--clips", "{clips}", "--classes", "cityscapes7"), "model tiny .*turned into citysc"),
         (("--clips", "{clips}/none"), "there is no folder .*none"),
@@ -272,6 +273,55 @@ def test_what_cannot_be_is_one_sentence(bundle, clips, words, sentence):
         evaluate(*model, *words)
 
 
+def rendered(*_):
+    pytest.fail("clips were rendered")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "the simulated world street is labelled with road, .* the model class_0, class_1"),
+        (("--classes", "nyu13"), "simulated world street is labelled with"),
+        (("--clips", "{clips}/none"), "there is no folder .*none"),
+        (("{clips}/none",), "there is no bag .*none"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_rendered(
+    bundle, clips, monkeypatch, words, sentence
+):
+    monkeypatch.setattr("mila_ros.simulation.dataset.write_clips", rendered)
+    words = [str(word).format(clips=clips) for word in words]
+    with pytest.raises(MilaError, match=sentence):
+        evaluate("--model", bundle, "--simulated", "street", "--seeds", 950000, *words)
+
+
+def test_simulated_clips_too_short_are_said_before_they_are_rendered(tmp_path, monkeypatch):
+    monkeypatch.setattr("mila_ros.simulation.dataset.write_clips", rendered)
+    model = make_tiny_bundle(tmp_path / "model", ["depth", "motion"])
+    words = ("--model", model, "--simulated", "rooms", "--seeds", 950000, "--frames", 3)
+    with pytest.raises(MilaError, match="world rooms has 3 frames, of which none has 4 before it"):
+        evaluate(*words, "--keyframe-every", 5)
+
+
+def test_what_was_measured_is_printed_before_it_is_written(
+    bundle, clips, tmp_path, capsys, monkeypatch
+):
+    words = ("--model", bundle, "--clips", clips / "a")
+    with pytest.raises(MilaError, match="/dev/full cannot be written: No space left on device"):
+        evaluate(*words, "--json", "/dev/full")
+    assert "age 2" in capsys.readouterr().out
+    pytest.importorskip("matplotlib", reason="matplotlib draws the plots; pip install matplotlib")
+
+    def full(folder, *rest):
+        raise MilaError(f"{folder} cannot be written")
+
+    monkeypatch.setattr("mila_ros.evaluation.report.write_report", full)
+    with pytest.raises(MilaError, match="report cannot be written"):
+        evaluate(*words, "--json", tmp_path / "r", "--report", tmp_path / "report")
+    assert "age 2" in capsys.readouterr().out
+    assert json.loads((tmp_path / "r").read_text())["model"]["name"] == "tiny"
+
+
 def test_other_names_are_refused(bundle, tmp_path):
     make_clip(tmp_path / "clip", frames=4, classes=("cat", "dog"))
     with pytest.raises(MilaError, match="clip is labelled with cat, dog, the model class_0, class"):
@@ -279,12 +329,20 @@ def test_other_names_are_refused(bundle, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [("--seeds", "5-4"), ("--keyframe-every", "0"), ("--max-depth", "-1"), ("--fps", "x")]
+    "words",
+    [
+        ("--seeds", "5-4"),
+        ("--keyframe-every", "0"),
+        ("--max-depth", "-1"),
+        ("--fps", "x"),
+        *(("--tolerance", text) for text in ("nan", "inf", "-0.1", "1e10", "x")),
+    ],
 )
-def test_a_wrong_number_is_a_usage_error(words):
+def test_a_wrong_number_is_a_usage_error(words, capsys):
     with pytest.raises(SystemExit) as stopped:
-        evaluate(*words)
+        evaluate("drive.mcap", *words)
     assert stopped.value.code == 2
+    assert f"argument {words[0]}: '{words[1]}' is not a" in capsys.readouterr().err
 
 
 def test_json_on_standard_output(bundle, clips, capsys):

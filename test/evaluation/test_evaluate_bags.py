@@ -18,6 +18,7 @@ from mila_ros.data.bags import BagWriter
 from mila_ros.data.clip_to_bag import write_clip_bag
 from mila_ros.errors import MilaError
 from mila_ros.evaluation.bag_sources import open_bag_source
+from mila_ros.streaming import Perception
 
 TYPE = "sensor_msgs/msg/Image"
 
@@ -122,6 +123,43 @@ def test_a_class_id_without_a_name(bundle, clip, tmp_path):
         MilaError, match=r"mask at 1.000 s in .*bag holds class id 7, but there are names for 5"
     ):
         evaluate("--model", bundle, path, "--offsets", "stream")
+
+
+def test_frames_far_apart_are_measured_in_one_pass(bundle, clip, tmp_path):
+    """At one frame in 1.1 s every frame begins a video: it leads up, and to no other."""
+    messages = []
+    for index in range(3):
+        at, label = 10 + 11 * index, clip.label(index)
+        messages.append((IMAGE, at, at, "rgb8", clip.image(index)))
+        messages.append((MASK, at, at, "mono8", label))
+    path = write_bag(tmp_path / "bag", messages)
+    words = ("--model", bundle, path)
+    with pytest.raises(
+        MilaError, match=r"none of the 3 labelled frames counts: .* over 1 s apart .* give --off"
+    ):
+        evaluate(*words, "--keyframe-every", 2)
+    result = evaluate(*words, "--offsets", "stream", "--json", tmp_path / "r")["results"]
+    ages = result["keyframe_every_3"]["by_keyframe_age"]
+    assert list(ages) == ["0"] and ages["0"]["frames"] == 3
+    perception = Perception.load(bundle)
+    hits = total = 0
+    for index in range(3):
+        answer = perception.step(clip.image(index), stamp_ns=1, camera=str(index)).segmentation
+        true = clip.label(index)
+        hits += np.count_nonzero((answer == true)[true != 255])
+        total += np.count_nonzero(true != 255)
+    assert ages["0"]["segmentation/pixel_accuracy"] == pytest.approx(hits / total)
+
+
+def test_labels_that_the_model_does_not_predict_are_still_said_so(clip, tmp_path):
+    model = make_tiny_bundle(tmp_path / "model", ["motion"])
+    messages = []
+    for at in (10, 30, 50):
+        messages.append((IMAGE, at, at, "rgb8", clip.image(0)))
+        messages.append((DEPTH, at, at, "32FC1", clip.depth(0)))
+    path = write_bag(tmp_path / "bag", messages)
+    with pytest.raises(MilaError, match="nothing here is labelled with what the model tiny pred"):
+        evaluate("--model", model, path)
 
 
 def test_what_a_bag_lacks_is_one_sentence(clip, tmp_path):

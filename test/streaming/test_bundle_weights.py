@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import copy
+import errno
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,6 +151,48 @@ def test_what_would_not_load_is_not_written(
         save_bundle(tmp_path / "new", tiny_network(), description, dtype)
     assert not (tmp_path / "new").exists()
     assert repr(description) == repr(before)
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "model.json"])
+def test_a_full_disk_leaves_the_bundle_that_was_there(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    before = {path.name: path.read_bytes() for path in damaged.iterdir()}
+    sync = bundle_module.os.fsync
+
+    def full(number: int) -> None:
+        if file in os.readlink(f"/proc/self/fd/{number}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(number)
+
+    monkeypatch.setattr(bundle_module.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_bundle(damaged, tiny_network(seed=1), tiny_description(name="other"))
+    assert {path.name: path.read_bytes() for path in damaged.iterdir()} == before
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_killed_while_it_writes_it_leaves_the_bundle_that_was_there(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    class Killed(BaseException):
+        """What nothing catches."""
+
+    sync, left = bundle_module.os.fsync, iter([True] * writes)
+
+    def killed(number: int) -> None:
+        if not next(left, False):
+            raise Killed
+        sync(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bundle_module.os, "fsync", killed)
+        with pytest.raises(Killed):
+            save_bundle(damaged, tiny_network(seed=1), tiny_description(name="other"))
+    assert load_bundle(damaged)[0].name == "tiny"
+    save_bundle(damaged, tiny_network(seed=1), tiny_description(name="other"))
+    assert load_bundle(damaged)[0].name == "other"
+    assert {path.name for path in damaged.iterdir()} == {"model.json", "weights.safetensors"}
 
 
 def test_weights_beyond_the_range_of_float16_are_not_written(tmp_path: Path) -> None:

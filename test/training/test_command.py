@@ -93,6 +93,25 @@ def test_validation_is_what_evaluation_says(
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
 
 
+def test_the_interval_is_the_one_asked_for_at_any_frame_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_clip(tmp_path / "clip", frames=9, fps=2.0)  # 4 s long
+    wanted = config(keyframe_every=8)
+    keyframes: list[bool] = []
+    step = Perception.step
+
+    def noted(self: Perception, *arguments: Any, **more: Any) -> Any:
+        frame = step(self, *arguments, **more)
+        keyframes.append(frame.is_keyframe)
+        return frame
+
+    monkeypatch.setattr(Perception, "step", noted)
+    network, _ = stage_network(wanted, 1, None)
+    Validation(wanted, [folder], torch.device("cpu"))(network.eval(), 1)
+    assert keyframes == [True, *[False] * 7, True]
+
+
 def test_the_score_by_hand() -> None:
     nan = float("nan")
     assert score({"segmentation/miou": 0.5, "depth/rel_error": 0.1, "motion/iou": nan}) == {

@@ -217,9 +217,10 @@ def test_what_is_shipped_can_be_trained_and_run(name: str) -> None:
         content = document() | content
     loaded = parse_config(content)
     classes = resolve_classes(loaded.classes)
+    weights = torch.ones(len(classes.classes))
     for number, stage in enumerate(loaded.stages):
         described(loaded, number)
         with torch.device("meta"):
             network = random_network(loaded, number)
             example = random_network(loaded, number) if stage.distill else None
-            Objective(network, loaded, stage, classes, torch.ones(1), example)
+            Objective(network, loaded, stage, classes, weights, example)

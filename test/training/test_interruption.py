@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from training_bench import config, single_stage, small, write_clip
 
@@ -108,6 +109,50 @@ def test_two_processes_are_one_with_twice_the_batch(
     assert moved > 1e-4 and apart < 1e-3 * moved
     assert json.loads((tmp_path / "two/log.jsonl").read_text().splitlines()[0])["processes"] == 2
     assert load_bundle(tmp_path / "two" / "tiny")[0].task_names == ("depth",)
+
+
+STOPPED = """
+import sys
+from pathlib import Path
+from training_bench import config, open_clips, small
+import torch
+from mila_ros.training.distributed import Processes
+from mila_ros.training.trainer import Trainer
+clips, out = map(Path, sys.argv[1:])
+processes, cpu = Processes.join(torch.device("cpu")), torch.device("cpu")
+wanted = config(**small(weighting={"name": "dwa"}, epoch_steps=2, save_every=1000))
+def train(name, stop):
+    here = out / f"{name}_{processes.rank}"
+    return Trainer(wanted, open_clips(clips), here, cpu, processes).run(lambda: stop)
+assert train("whole", False)
+assert not any(train("parts", True) for _ in range(3))
+train("parts", False)
+processes.leave()
+"""
+
+
+def test_two_processes_that_were_stopped_weigh_tasks_as_if_they_had_not_been(
+    two_clips: Path, tmp_path: Path
+) -> None:
+    """With `dwa`: stopped in the middle of each epoch, of which either process has seen a part.
+
+    They share no disk.
+    """
+    (tmp_path / "stopped.py").write_text(STOPPED)
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
+         str(tmp_path / "stopped.py"), str(two_clips), str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'test'}", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"stopped.py", "whole_0", "parts_0"}
+    whole, parts = (
+        load_checkpoint(tmp_path / f"{name}_0" / LAST)["objective"] for name in ("whole", "parts")
+    )
+    for name in ("previous", "weights"):
+        torch.testing.assert_close(whole[f"weighting.{name}"], parts[f"weighting.{name}"])
+    assert not torch.equal(whole["weighting.weights"], torch.ones(3))
 
 
 def test_a_corrupt_clip_stops_a_training_that_can_go_on(

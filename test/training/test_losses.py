@@ -25,6 +25,7 @@ from mila_ros.training.losses import (
 )
 
 NAN, INF = math.nan, math.inf
+FOUR = SEGMENTATION.with_channels(4)
 
 
 def random(*shape, seed=0):
@@ -201,11 +202,24 @@ def test_a_configuration_chooses_a_loss_and_its_arguments():
         (HUMAN_PARTS, None, {"x": 1}, "no argument 'x'; it takes none"),
         (Task("depth", 1, "identity"), "log_l1", {}, "for exp logits, and those of depth are id"),
         (Task("weather", 3, "softmax"), None, {}, "no loss for a task 'weather'"),
+        (FOUR, None, {"class_weights": [1, 2, 3]}, "a list of 4 numbers, one per class, not of 3"),
+        (FOUR, None, {"class_weights": torch.ones(1)}, "one per class, not of 1$"),
+        (FOUR, None, {"class_weights": 0.5}, "be a list of 4 numbers, one per class$"),
+        (FOUR, None, {"class_weights": ["a", "b", "c", "d"]}, "a list of 4 numbers, one per class"),
     ],
 )
 def test_what_does_not_fit_is_said(task, name, arguments, message):
     with pytest.raises(MilaError, match=message):
         build_loss(task, name, **arguments)
+
+
+def test_class_weights_may_be_a_list_or_none():
+    logits, labels = random(1, 4, 2, 2), torch.tensor([[[0, 1], [2, 3]]])
+    listed = build_loss(FOUR, class_weights=[1.0, 2.0, 0.5, 3])
+    expected = segmentation_loss(logits, labels, torch.tensor([1.0, 2.0, 0.5, 3.0]))
+    torch.testing.assert_close(listed(logits, labels), expected)
+    plain = build_loss(FOUR, class_weights=None)(logits, labels)
+    torch.testing.assert_close(plain, segmentation_loss(logits, labels))
 
 
 def test_alignment_moves_the_fast_features_only():

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -82,6 +83,21 @@ def test_a_picture_that_is_shown_all_the_time_does_not_move(tmp_path: Path, obje
         for made in (sampler(clips, objective, still=share) for share in (0.0, 0.5, 1.0))
     )
     assert always == 0 and 0.3 * never < often < 0.7 * never
+
+
+@pytest.mark.parametrize("objective", ["video", "pair"])
+def test_stills_do_not_move_whatever_their_labels_say(tmp_path: Path, objective: str) -> None:
+    folder = write_clip(tmp_path / "clip", frames=2, fps=1.0)
+    motion = np.full((40, 72), 127, np.uint8)
+    motion[:, 18:] = 255
+    cv2.imwrite(str(folder / "motion/000001.png"), motion)
+    made = sampler(open_clips(folder), objective, disturb=False)
+    samples = [made.sample(n) for n in range(12)]
+    assert all((images == images[:1]).all() for images, _ in samples)
+    seen = {int(value) for _, targets in samples for value in np.unique(targets["motion"])}
+    assert seen == {0, 127}  # what is unknown stays so
+    alone = sampler(open_clips(folder), "frames")
+    assert any((alone.sample(n)[1]["motion"] == 255).any() for n in range(12))
 
 
 def test_a_pair_is_a_frame_and_the_one_before(tmp_path: Path) -> None:
@@ -208,6 +224,17 @@ def test_labels_are_mapped_by_name(
 def test_labels_with_no_counterpart_are_refused() -> None:
     with pytest.raises(MilaError, match="none of the classes dragon, elf is one of own: road, sky"):
         label_table(["dragon", "elf"], resolve_classes(["road", "sky"]))
+
+
+def test_rooms_teach_a_street_model_without_their_labels(tmp_path: Path) -> None:
+    room = write_clip(tmp_path / "room", classes=("floor", "wall", "sofa"))
+    with pytest.raises(MilaError, match=r"room cannot be trained on: .* remove its label/ and lab"):
+        open_clips(room, classes="cityscapes19")
+    shutil.rmtree(room / "label")
+    (room / "labels.json").unlink()
+    targets = sampler(open_clips(room, classes="cityscapes19"), "video").make(0).targets
+    assert (targets["segmentation"] == 255).all()
+    assert (targets["depth"] > 0).all() and (targets["motion"] == 255).any()
 
 
 @pytest.mark.parametrize("classes", [["road"], ["road", "road"], "cityscapes", []])
