@@ -99,16 +99,21 @@ def steps(
     from mila_ros.engines.parts import STEP, Part, Streamed
 
     image = torch.empty(1, 3, height, width, device="meta")
-    state = Streamed({}, {})
+    states = {"": Streamed({}, {})}  # by the graph that leaves them
     done: list[FlatFunction] = []
-    names = ("keyframe_first", "frame_first", "frame", "keyframe")
-    for name, keyframe in zip(names, (True, False, False, True), strict=True):
+    for name, before, keyframe in (
+        ("keyframe_first", "", True),
+        ("frame_first", "keyframe_first", False),
+        ("frame", "frame_first", False),
+        ("keyframe", "frame", True),
+        ("keyframe_second", "keyframe_first", True),
+    ):
         part = Part(STEP, keyframe or network.slow_only, tasks)
-        function = FlatFunction(network, part, image, state)
-        state = function.result.state
+        function = FlatFunction(network, part, image, states[before])
+        states[name] = function.result.state
         if not any(function.is_same(other) for other in done):
             done.append(function)
-            yield ("keyframe" if part.keyframe and len(done) > 1 else name), function
+            yield ("keyframe" if part.keyframe and not keyframe else name), function
 
 
 def _writer(format_: str) -> Any:

@@ -184,9 +184,9 @@ class GraphEngine(Engine):
             self._building = None
 
 
-def example(function: FlatFunction, device: torch.device) -> list[Tensor]:
-    """Inputs of standard normal numbers, always the same."""
-    generator = torch.Generator().manual_seed(0)
+def example(function: FlatFunction, device: torch.device, seed: int = 0) -> list[Tensor]:
+    """Inputs of standard normal numbers, always the same for a seed."""
+    generator = torch.Generator().manual_seed(seed)
     return [torch.randn(shape, generator=generator).to(device) for shape in function.input_shapes]
 
 

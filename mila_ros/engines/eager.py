@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import FunctionType
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..networks import Network, State
-from ..networks.local_attention import local_attention_backend
 from ..networks.propagation import Source
 from .base import Engine, Graph, GraphEngine, example
 from .flat import FlatFunction
@@ -59,7 +63,8 @@ class EagerEngine(Engine):
 class CompileEngine(GraphEngine):
     """``torch.compile``. It keeps its own cache of what it has compiled.
 
-    On a CPU it needs a C++ compiler at run time.
+    On a CPU it needs a C++ compiler at run time. Local attention is compiled as the implementation
+    that is in use; when that changes, graphs are compiled again.
     """
 
     name = "compile"
@@ -69,16 +74,52 @@ class CompileEngine(GraphEngine):
         self.precisions = offered(device)
 
     def compile(self, function: FlatFunction, precision: str) -> Graph:
-        compiled = torch.compile(function, dynamic=False, options={"freezing": True})
+        inputs = example(function, self.device)
+        # What is looked for or made at its first use is there before Dynamo comes by.
+        Autocast(function, self.device, precision)(inputs)
+        # A part that is not one graph is refused: it would be slow and nobody would know.
+        compiled = torch.compile(
+            _alone(function), fullgraph=True, dynamic=False, **self._settings(precision)
+        )
         graph = Autocast(compiled, self.device, precision)
-        # Compiled in fact by the first call, which belongs to the time that `building` covers.
-        with local_attention_backend("tiles"):
-            graph(example(function, self.device))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Dynamo's, on caches that it sees through
+            graph(inputs)  # compiled in fact now, which is the time that `building` covers
         return graph
+
+    def _settings(self, precision: str) -> Mapping[str, Any]:
+        """What else ``torch.compile`` is told."""
+        # With weights as constants, PyTorch 2.13's compiler fails at local attention in bf16 on a
+        # CPU: the assertion of its issue 187337.
+        freezing = self.device.type != "cpu" or precision == "fp32"
+        return {"options": {"freezing": freezing}}
+
+
+_numbers = itertools.count()
+
+
+def _alone(function: FlatFunction) -> Callable[..., Sequence[Tensor]]:
+    """The function with a code object of its own.
+
+    Dynamo counts by code object how often it has compiled, and gives up at the eighth time
+    (``recompile_limit``). All flat functions have that of one ``forward``; a network has more
+    graphs than that.
+    """
+
+    def call(*tensors: Tensor) -> Sequence[Tensor]:
+        result: Sequence[Tensor] = function(*tensors)
+        return result
+
+    name = re.sub(r"\W+", "_", f"{function.part} {next(_numbers)}")
+    code = call.__code__.replace(co_name=name)
+    return FunctionType(code, call.__globals__, name, None, call.__closure__)
 
 
 class Autocast:
-    """A graph whose outputs are float32 again, so that a state fits every other graph."""
+    """A graph whose inputs lie the same way every time, and whose outputs are float32 again.
+
+    So a state fits every other graph.
+    """
 
     def __init__(
         self, function: Callable[..., Sequence[Tensor]], device: torch.device, precision: str
@@ -88,5 +129,19 @@ class Autocast:
         self._precision = precision
 
     def __call__(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        inputs = [channels_last(tensor) for tensor in tensors]
         with autocast(self._device, self._precision):
-            return [tensor.float() for tensor in self._function(*tensors)]
+            return [tensor.float() for tensor in self._function(*inputs)]
+
+
+def channels_last(tensor: Tensor) -> Tensor:
+    """A map in channels-last memory, as frames come, seen with the strides that its shape says.
+
+    A new view each time. For PyTorch it means nothing which stride a dimension of size 1 has, or
+    whether two arguments are one object; Dynamo would compile again.
+    """
+    if tensor.dim() != 4:
+        return tensor.contiguous().view(tensor.shape)
+    _, channels, height, width = tensor.shape
+    strides = (height * width * channels, 1, width * channels, channels)
+    return tensor.contiguous(memory_format=torch.channels_last).as_strided(tensor.shape, strides)

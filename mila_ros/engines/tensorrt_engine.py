@@ -43,16 +43,18 @@ class TensorRtEngine(GraphEngine):
         require(self.name, ["tensorrt", "onnx", "onnxscript"], PIP)
         self._trt = importlib.import_module("tensorrt")
         self._logger = self._trt.Logger(self._trt.Logger.WARNING)
-        self._runtime = self._trt.Runtime(self._logger)
+        with torch.cuda.device(device):
+            self._runtime = self._trt.Runtime(self._logger)
         self.precisions = ("fp32", "bf16", "fp16") if self._has("BF16") else ("fp32", "fp16")
 
     def compile(self, function: FlatFunction, precision: str) -> Graph:
         gpu = torch.cuda.get_device_name(self.device)
-        return obtain(
-            artefact_key(function, self.name, precision, gpu),
-            write=lambda folder: self._write(function, folder, precision),
-            read=lambda folder: self._read(function, folder, precision),
-        )
+        with torch.cuda.device(self.device):  # TensorRT builds and reads for the one that is set
+            return obtain(
+                artefact_key(function, self.name, precision, gpu),
+                write=lambda folder: self._write(function, folder, precision),
+                read=lambda folder: self._read(function, folder, precision),
+            )
 
     def _has(self, flag: str) -> bool:
         return hasattr(self._trt.BuilderFlag, flag)
@@ -106,6 +108,8 @@ class _Plan:
         outputs = [torch.empty(shape, device=self._device) for shape in self._shapes]
         for name, tensor in zip([*self._inputs, *self._outputs], [*inputs, *outputs], strict=True):
             self._context.set_tensor_address(name, tensor.data_ptr())
-        if not self._context.execute_async_v3(torch.cuda.current_stream(self._device).cuda_stream):
-            raise RuntimeError("TensorRT refused to run")
+        stream = torch.cuda.current_stream(self._device)
+        with torch.cuda.device(self._device):
+            if not self._context.execute_async_v3(stream.cuda_stream):
+                raise RuntimeError("TensorRT refused to run")
         return outputs

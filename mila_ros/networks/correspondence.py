@@ -46,10 +46,11 @@ class Correspondence(nn.Module):
         self.far = conv_bn_relu(2 * channels, channels, 3)
 
     def patches(self, image: Tensor) -> Tensor:
-        """Unit vectors [B, patch_channels, H/4, W/4] of a normalised image [B, 3, H, W]."""
-        small = F.avg_pool2d(image, STRIDE)
+        """Unit vectors float32 [B, patch_channels, H/4, W/4] of a normalised image [B, 3, H, W]."""
+        small = F.avg_pool2d(image.float(), STRIDE)
         details = small - F.avg_pool2d(small, PATCH, 1, PATCH // 2, count_include_pad=False)
-        return F.normalize(self.project(details).float(), dim=1, eps=1e-3)
+        projected = self.project(details.to(self.project.weight.dtype))
+        return F.normalize(projected.float(), dim=1, eps=1e-3)
 
     def matches(self, current: Tensor, last: Tensor) -> Tensor:
         """How the patches of the last frame lie in the current one.
@@ -62,6 +63,9 @@ class Correspondence(nn.Module):
             frame, as a share of the farthest; correlation coefficients of the current
             patches with those, and with the ones in the same place.
         """
+        # With weights of half precision the state may be of it too. Places are not to be: bf16 has
+        # no odd numbers above 256.
+        current, last = current.float(), last.float()
         batch, _, height, width = current.shape
         now, before = as_rows(current), as_rows(last)
         y = torch.arange(height, dtype=torch.float32, device=current.device)
@@ -85,7 +89,8 @@ class Correspondence(nn.Module):
             current, last: Of :meth:`patches`.
             size: Height and width of the result; about an eighth of the image's.
         """
-        near = cast("Tensor", self.near(self.matches(current, last)))
+        found = self.matches(current, last).to(self.project.weight.dtype)
+        near = cast("Tensor", self.near(found))
         if near.shape[2:] != size:
             near = F.interpolate(near, size, mode="bilinear", align_corners=False)
         # Most of what a picture shows stands still: its mean is how the camera itself moves.

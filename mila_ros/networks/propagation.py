@@ -136,8 +136,10 @@ class OpticalFlowPropagation(Propagation):
         height, width = current.embedding.shape[2:]
         size = source.value.shape[2:]
         flow = F.interpolate(flow, size, mode="bilinear", align_corners=False)
-        scale = flow.new_tensor([size[1] / width, size[0] / height]).view(1, 2, 1, 1)
-        return warp(source.value, flow * scale)
+        # By numbers of Python's: a tensor of them would be sent to the GPU in every frame, which
+        # cannot be recorded.
+        across, down = flow[:, :1] * (size[1] / width), flow[:, 1:] * (size[0] / height)
+        return warp(source.value, torch.cat([across, down], dim=1))
 
     def carry(self, current: Source, source: Source, received: Tensor) -> Source:
         return source._replace(value=received, embedding=current.embedding)

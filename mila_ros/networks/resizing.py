@@ -16,10 +16,16 @@ def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
     block of 16 for its own interpolation, and then has to put them in order again. The larger
     product has its constant on the right, where OpenVINO computes it in bfloat16 if it may.
     """
-    if not torch.compiler.is_exporting():
+    if not is_exporting():
         return F.interpolate(maps, size, mode="bilinear", align_corners=False)
     height, width = maps.shape[2:]
     return (_weights(height, size[0]).to(maps) @ maps) @ _weights(width, size[1]).to(maps).T
+
+
+def is_exporting() -> bool:
+    """Whether a graph is being exported; before torch 2.7 that cannot be told."""
+    ask = getattr(torch.compiler, "is_exporting", None)
+    return bool(ask and ask())
 
 
 def _weights(before: int, after: int) -> Tensor:

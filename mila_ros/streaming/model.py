@@ -128,8 +128,10 @@ class Model:
         return self._postprocess(numbers, size, scale, confidence)
 
     def among_frames(self) -> AbstractContextManager[Any]:
-        """The context in which frames are computed."""
-        return nullcontext() if self._streams is None else torch.cuda.stream(self._streams[0])
+        """The context in which frames are computed; on a GPU that one is set, not the first."""
+        if self._streams is not None:
+            return torch.cuda.stream(self._streams[0])  # which sets its GPU too
+        return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
 
     def beside(self, compute: Callable[[], Any]) -> Callable[[], Any]:
         """A function that computes the same on the lane's thread, and is done when it returns.
@@ -149,7 +151,7 @@ class Model:
         frames: torch.cuda.Stream,
         slow: torch.cuda.Stream,
     ) -> Any:
-        with torch.cuda.stream(slow):
+        with torch.cuda.device(self.device), torch.cuda.stream(slow):
             ready.wait()
             result = compute()
             done = torch.cuda.Event(blocking=True)  # this thread sleeps, it does not spin
@@ -175,7 +177,8 @@ class Model:
         """
         tasks = frozenset(self.bundle.task_names)
         slow_only = self.network.slow_only
-        # What a young stream lacks is the frame itself: four ways; and beside a lane, two more.
+        # What a young stream lacks is the frame itself, and a keyframe after a keyframe sees motion
+        # against that one: five ways; and beside a lane, two more.
         with self.among_frames():
             image = self.prepare(np.zeros((height, width, 3), np.uint8))
             state = None
@@ -185,7 +188,8 @@ class Model:
                 logits, state = self.first_keyframe(image, tasks)
                 self.maps(logits, (height, width), None)
                 self._lane.call(self.beside(partial(self.sources, image)))
-            for kind in (True, False, False, True) if state is None else (False, False):
+            kinds = (True, True, False, False, True) if state is None else (False, False)
+            for kind in kinds:
                 keyframe = kind or slow_only
                 if slow_only or not keyframe:
                     for count in range(2, batch_size + 1):

@@ -63,6 +63,7 @@ class Perception(Answering):
         dropped_cameras: How often a camera's state was dropped for another's.
         engine: The engine in use; its ``name``, and what it is ``building`` now.
         keyframe_mode: ``blocking`` or ``concurrent``.
+        max_cameras: As given.
         max_batch_size: As given; halved when a batch fails of which each frame can be computed
             alone, for lack of memory most likely.
         network: The network.
@@ -96,6 +97,7 @@ class Perception(Answering):
         set_threads(threads)
         self.bundle = bundle
         self.max_batch_size = max_batch_size
+        self.max_cameras = max_cameras
         self.device = resolve_device(device)
         super().__init__(keyframes or EveryN(bundle.keyframe_every), max_cameras, max_gap_s)
         if keyframe_mode == BLOCKING or network.slow_only:
@@ -196,13 +198,18 @@ class Perception(Answering):
         as failed.
 
         Raises:
-            ValueError: For a request that is not well, see :meth:`step`, or two of one camera. All
-                streams are left as they were.
+            ValueError: For a request that is not well, see :meth:`step`, two of one camera, or
+                more cameras than ``max_cameras``. All streams are left as they were.
         """
         wanted = [check_request(self.bundle, request) for request in requests]
         cameras = [request.camera for request in wanted]
         if len(set(cameras)) < len(cameras):
             raise ValueError(f"give one frame of each camera, not of {', '.join(cameras)}")
+        if len(cameras) > self.max_cameras:
+            raise ValueError(
+                f"give frames of at most {self.max_cameras} cameras at once (max_cameras), "
+                f"not of {len(cameras)}"
+            )
         return self._answer(wanted)
 
     def warm_up(self, height: int, width: int) -> None:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from mila_ros import cli
 from mila_ros.engines import openvino_engine
 from mila_ros.engines.flat import FlatFunction
-from mila_ros.export_command import steps
+from mila_ros.export_command import _describe, steps
 from mila_ros.networks import build_network
 from mila_ros.streaming import load_bundle
-from mila_ros.tasks import DEPTH, SEGMENTATION
+from mila_ros.tasks import DEPTH, MOTION, SEGMENTATION
 
 Arrays = dict[str, NDArray[np.float32]]
 KEYFRAMES = (True, False, False, True, True, False)
@@ -87,13 +87,7 @@ def test_the_files_and_their_description_run_a_video(
             )
         # As the description tells it.
         given: Arrays = {"in/image": image.numpy(), **state}
-        kind = "keyframe" if keyframe else "frame"
-        fitting = [
-            (len(graph["inputs"]), number)
-            for number, graph in enumerate(document["graphs"])
-            if graph["kind"] == kind and {port["name"] for port in graph["inputs"]} <= given.keys()
-        ]
-        _, number = max(fitting)
+        number = fitting(document["graphs"], keyframe, given)
         graph = document["graphs"][number]
         inputs = {port["name"]: given[port["name"]] for port in graph["inputs"]}
         for port in graph["inputs"]:
@@ -106,6 +100,52 @@ def test_the_files_and_their_description_run_a_video(
         torch.testing.assert_close(depth, expected["depth"], rtol=1e-4, atol=1e-4)
         known = given | outputs
         state = {name: known[origin] for name, origin in graph["next_state"].items()}
+
+
+def fitting(graphs: list[dict[str, Any]], keyframe: bool, given: dict[str, Any]) -> int:
+    """The graph of that kind whose inputs are there, the one with the most inputs."""
+    kind = "keyframe" if keyframe else "frame"
+    _, number = max(
+        (len(graph["inputs"]), number)
+        for number, graph in enumerate(graphs)
+        if graph["kind"] == kind and {port["name"] for port in graph["inputs"]} <= given.keys()
+    )
+    return number
+
+
+@pytest.mark.parametrize("tasks", [("motion",), ("depth", "motion")])
+@pytest.mark.parametrize("keyframes", ["11111", "1101001110"])
+@torch.inference_mode()
+def test_motion_is_seen_from_keyframe_to_keyframe_too(
+    tasks: tuple[str, ...], keyframes: str
+) -> None:
+    """Also where every frame is a keyframe. By the description, with the graphs as they are."""
+    torch.manual_seed(0)
+    network = build_network(
+        "mila", [DEPTH, MOTION], slow="resnet18", slow_width=4, fast_width=4, channels=8,
+        decoder_channels=(8, 8), attention_channels=4, correspondence_channels=4,
+    ).eval()  # fmt: skip
+    named = dict(steps(network, tasks, 32, 64))
+    assert list(named) == ["keyframe_first", "frame_first", "frame", "keyframe", "keyframe_second"]
+    assert named["keyframe_second"].inputs == ("image", "state/key/motion/patches")
+    functions = list(named.values())
+    graphs = [_describe(function) for function in functions]
+    generator = torch.Generator().manual_seed(3)
+    expected_state, state, taken = None, {}, set()
+    for kind in keyframes:
+        image = torch.randn(1, 3, 32, 64, generator=generator)
+        expected, expected_state = network(image, expected_state, keyframe=kind == "1", tasks=tasks)
+        given = {"in/image": image, **state}
+        number = fitting(graphs, kind == "1", given)
+        taken.add(list(named)[number])
+        inputs = [given[port["name"]] for port in graphs[number]["inputs"]]
+        names = [port["name"] for port in graphs[number]["outputs"]]
+        outputs = dict(zip(names, functions[number](*inputs), strict=True))
+        for task in tasks:
+            assert torch.equal(outputs[f"out/logits/{task}"], expected[task])
+        known = given | outputs
+        state = {name: known[origin] for name, origin in graphs[number]["next_state"].items()}
+    assert taken == ({"keyframe_first", "keyframe_second"} if "0" not in keyframes else set(named))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,15 @@ from stream_bench import STEP, T0, Image, play, video
 
 from mila_ros.engines.eager import EagerEngine
 from mila_ros.networks import State
-from mila_ros.streaming import EveryN, FailedFrame, Frame, FrameRequest, Perception, ResetCause
+from mila_ros.streaming import (
+    EveryN,
+    FailedFrame,
+    Frame,
+    FrameRequest,
+    Perception,
+    Period,
+    ResetCause,
+)
 from mila_ros.streaming.batches import joined, parted
 from mila_ros.streaming.lanes import LagLane
 
@@ -283,10 +291,27 @@ def test_what_is_refused_is_refused_before_anything_is_done(perception: Percepti
         perception.step_batch([FrameRequest(image, T0, "front")] * 2)
     with pytest.raises(ValueError, match="must not be negative"):
         perception.step_batch([FrameRequest(image, T0, "front"), FrameRequest(image, -1, "left")])
-    assert perception.cameras == ()
+    several = [FrameRequest(image, T0, f"camera {number}") for number in range(17)]
+    with pytest.raises(ValueError, match="at most 16 cameras at once .max_cameras., not of 17"):
+        perception.step_batch(several)
+    assert perception.cameras == () and perception.dropped_cameras == 0
     assert list(perception.step_batch([])) == []
     with pytest.raises(ValueError, match="max_batch_size must be at least 1, not 0"):
         Perception(perception.bundle, perception.network, "cpu", max_batch_size=0)
+
+
+def test_as_many_cameras_as_are_kept_are_taken_at_once(original: Path) -> None:
+    perception = Perception.load(original, device="cpu", keyframes=Period(0.3), max_cameras=2)
+    videos = {camera: video(4, seed) for seed, camera in enumerate(CAMERAS)}
+    by_camera(perception.step_batch(requests(videos, 0)[:2]))
+    with pytest.raises(ValueError, match="at most 2 cameras at once .max_cameras., not of 3"):
+        perception.step_batch(requests(videos, 1))
+    assert perception.cameras == CAMERAS[:2]
+    frames = by_camera(perception.step_batch(requests(videos, 1)[:2]))
+    assert all(frame.reset_cause is None for frame in frames.values())
+    # Another camera instead of one of them: its place is the other's.
+    by_camera(perception.step_batch(requests(videos, 2)[1:]))
+    assert perception.cameras == CAMERAS[1:] and perception.dropped_cameras == 1
 
 
 def test_states_of_a_batch_are_each_cameras_own(original: Path, perception: Perception) -> None:

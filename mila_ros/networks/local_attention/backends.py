@@ -29,6 +29,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from ..resizing import is_exporting
 from . import cpp, triton_op
 from .tiles import tile_attention
 
@@ -142,5 +143,4 @@ def choose(query: Tensor, key: Tensor, value: Tensor, window: int) -> Attention:
 def _is_exporting() -> bool:
     if torch._C._get_tracing_state() is not None or torch.onnx.is_in_onnx_export():
         return True
-    is_exporting = getattr(torch.compiler, "is_exporting", None)  # torch 2.7
-    return bool(is_exporting and is_exporting())
+    return is_exporting()

@@ -8,15 +8,20 @@ import importlib.util
 import logging
 import os
 import threading
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor
 
+CAPABILITY = (8, 0)
+
 _logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _definitions: Any = None  # the operators exist for as long as this does
 _reason: str | None = None  # why they cannot be had
+_capable: frozenset[int] = frozenset()  # the GPUs for which they can
 
 
 def interpreting() -> bool:
@@ -31,7 +36,9 @@ def covers(query: Tensor, key: Tensor, value: Tensor) -> bool:
         return False
     if interpreting():  # which takes bfloat16 for integers
         return kinds <= {torch.float32, torch.float16}
-    return value.device.type == "cuda" and kinds <= {torch.float32, torch.float16, torch.bfloat16}
+    if value.device.type != "cuda" or not kinds <= {torch.float32, torch.float16, torch.bfloat16}:
+        return False
+    return load() is None and value.device.index in _capable
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
@@ -56,17 +63,19 @@ def load() -> str | None:
         None when they are there, else why not, in a sentence. It is also logged, once.
     """
     global _definitions, _reason
-    with _lock:
-        if _definitions is None and _reason is None:
-            _reason = _missing()
-            if _reason is None:
-                _definitions = _define()
-            else:
-                _logger.warning("%s", _reason)
+    if _definitions is None and _reason is None:  # else without the lock, which Dynamo cannot take
+        with _lock:
+            if _definitions is None and _reason is None:
+                _reason = _missing()
+                if _reason is None:
+                    _definitions = _define()
+                else:
+                    _logger.warning("%s", _reason)
     return _reason
 
 
 def _missing() -> str | None:
+    global _capable
     wanted = "local attention goes on without its Triton kernels:"
     if not hasattr(torch.library, "register_autograd"):
         return f"{wanted} they need torch 2.4, and this is {torch.__version__}"
@@ -76,12 +85,26 @@ def _missing() -> str | None:
         return None
     if not torch.cuda.is_available():
         return f"{wanted} there is no CUDA GPU here"
-    capability = torch.cuda.get_device_capability()
-    if capability < (8, 0):
-        return f"{wanted} they need a GPU of compute capability 8.0, and this one has " + ".".join(
-            map(str, capability)
+    capabilities = [
+        torch.cuda.get_device_capability(number) for number in range(torch.cuda.device_count())
+    ]
+    _capable = frozenset(n for n, found in enumerate(capabilities) if found >= CAPABILITY)
+    if not _capable:
+        return f"{wanted} they need a GPU of compute capability 8.0, and the best here has " + (
+            ".".join(map(str, max(capabilities)))
         )
     return None
+
+
+def _on_its_device(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel, launched where its maps are: Triton takes the device that is set."""
+
+    @wraps(kernel)
+    def launch(*arguments: Any) -> Any:
+        with torch.cuda.device_of(arguments[0]):  # the CPU, for the interpreter, sets none
+            return kernel(*arguments)
+
+    return launch
 
 
 def _define() -> Any:
@@ -94,9 +117,9 @@ def _define() -> Any:
         f"local_attention_triton_backward(Tensor gradient, {maps}, Tensor out, Tensor lse, "
         "int window) -> (Tensor, Tensor, Tensor)"
     )
-    for device in ("CUDA", "CPU"):  # CPU: the interpreter
-        definitions.impl("local_attention_triton", triton_kernels.forward, device)
-        definitions.impl("local_attention_triton_backward", triton_kernels.backward, device)
+    for kernel, name in ((triton_kernels.forward, ""), (triton_kernels.backward, "_backward")):
+        for device in ("CUDA", "CPU"):  # CPU: the interpreter
+            definitions.impl(f"local_attention_triton{name}", _on_its_device(kernel), device)
 
     @torch.library.register_fake("mila_ros::local_attention_triton", lib=definitions)
     def _(query: Tensor, key: Tensor, value: Tensor, window: int) -> tuple[Tensor, Tensor]:
