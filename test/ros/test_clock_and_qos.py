@@ -13,11 +13,11 @@ import pytest
 from perception_bench import stamp_of
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
 from mila_ros.ros import publishers
-from mila_ros.ros.qos import describe
+from mila_ros.ros.qos import describe, latched_qos
 from mila_ros.streaming import read_bundle
 
 MASK = "segmentation/mask"
@@ -171,6 +171,15 @@ def test_a_camera_that_cannot_match_an_override_is_named(make_bench, monkeypatch
     )
     assert "A publisher of /mila/input/image does not match this node's subscription" in text
     assert "/client (best effort, volatile, sensor_msgs/msg/Image)" in text
+
+
+def test_a_calibration_that_is_sent_once_reaches_who_asks_for_it(make_bench) -> None:
+    topic = "/mila/input/camera_info"
+    override = f"qos_overrides.{topic}.subscription.durability".replace(".", "__")
+    bench = make_bench(**{override: "transient_local"})
+    bench.client.create_publisher(CameraInfo, topic, latched_qos()).publish(CameraInfo(width=7))
+    assert bench.change("configure") and bench.change("activate")
+    assert bench.wait(lambda: bench.node._cameras["camera"].info).width == 7
 
 
 def test_endpoints_have_the_promised_qos(bench) -> None:

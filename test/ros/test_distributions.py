@@ -43,6 +43,7 @@ IN_HUMBLE = {
     "rclpy.publisher": {"Publisher"},
     "rclpy.qos": {
         "QoSDurabilityPolicy",
+        "QoSPolicyKind",
         "QoSProfile",
         "QoSReliabilityPolicy",
         "qos_policy_name_from_kind",
