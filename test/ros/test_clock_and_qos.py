@@ -175,8 +175,9 @@ def test_a_camera_that_cannot_match_an_override_is_named(make_bench, monkeypatch
 
 def test_a_calibration_that_is_sent_once_reaches_who_asks_for_it(make_bench) -> None:
     topic = "/mila/input/camera_info"
-    override = f"qos_overrides.{topic}.subscription.durability".replace(".", "__")
-    bench = make_bench(**{override: "transient_local"})
+    prefix = f"qos_overrides.{topic}.subscription".replace(".", "__")
+    wanted = {"durability": "transient_local", "reliability": "reliable"}
+    bench = make_bench(**{f"{prefix}__{policy}": value for policy, value in wanted.items()})
     bench.client.create_publisher(CameraInfo, topic, latched_qos()).publish(CameraInfo(width=7))
     assert bench.change("configure") and bench.change("activate")
     assert bench.wait(lambda: bench.node._cameras["camera"].info).width == 7
