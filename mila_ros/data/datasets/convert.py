@@ -75,9 +75,15 @@ def convert(
 def write_clip(
     dataset: Dataset, clip: Clip, out: Path, size: tuple[int, int] | None = None
 ) -> Path:
-    """Write one clip to ``out/NAME``; it appears there when it is complete."""
+    """Write one clip to ``out/NAME``; it appears there when it is complete.
+
+    Raises:
+        DatasetError: It is there already, converted otherwise.
+    """
     target = out / re.sub(r"[^\w.-]", "_", clip.name)
+    origin = _origin(dataset, clip, size)
     if target.is_dir():
+        _check_same(target, origin)
         return target
     # Not directly in `out`, where a half-written clip would be found and trained on.
     partial = out / f".{target.name}.partial"
@@ -103,22 +109,46 @@ def write_clip(
                 pose=frame.pose,
             )
             _write_extras(unfinished, index, frame)
+    (unfinished / "dataset.json").write_text(json.dumps(origin, indent=1) + "\n")
+    unfinished.rename(target)
+    partial.rmdir()
+    return target
+
+
+def _origin(dataset: Dataset, clip: Clip, size: tuple[int, int] | None) -> dict[str, Any]:
+    """What ``dataset.json`` of a clip says."""
     about = dataset.about
-    origin = {
+    return {
         "dataset": about.name,
         "title": about.title,
         "split": dataset.split,
         "clip": clip.name,
         "annotated": list(clip.annotated),
+        "frames": len(clip),
+        "classes": list(dataset.taxonomy.classes) if dataset.taxonomy else [],
+        "size": None if size is None else list(size),
         "license": about.license,
         "units": dict(about.units),
         "limits": list(about.limits),
         "where": about.where,
     }
-    (unfinished / "dataset.json").write_text(json.dumps(origin, indent=1) + "\n")
-    unfinished.rename(target)
-    partial.rmdir()
-    return target
+
+
+def _check_same(target: Path, origin: dict[str, Any]) -> None:
+    """Refuse a clip that is there of other frames, classes or size: it would be trained on."""
+    try:
+        found = json.loads((target / "dataset.json").read_text())
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{target} is there, but is no clip that was converted: {error}"
+        ) from error
+    wanted = ("dataset", "split", "annotated", "frames", "classes", "size")
+    other = [key for key in wanted if key in found and found[key] != origin[key]]
+    if other:
+        raise DatasetError(
+            f"{target} has been converted with other {' and '.join(other)}; give another --out, or "
+            "remove it"
+        )
 
 
 def resized(frame: Frame, size: tuple[int, int]) -> Frame:

@@ -82,6 +82,17 @@ def test_converted_clips_are_read_as_clip_folders(cityscapes: Path, tmp_path: Pa
     before = (out / "ulm_000000_000019" / "camera.json").stat().st_mtime_ns
     assert run(*arguments, *options) == 0  # again: nothing is made anew
     assert (out / "ulm_000000_000019" / "camera.json").stat().st_mtime_ns == before
+    capsys.readouterr()
+    others = {
+        ("--size", "32x16", "--before", 4): "classes",
+        ("--classes", "cityscapes7", "--before", 4): "size",
+        ("--classes", "cityscapes7", "--size", "32x16"): "annotated and frames",
+    }
+    for other, differs in others.items():
+        assert run(*arguments, *other, "--jobs", 2) == 1
+        error = capsys.readouterr().err
+        assert f"has been converted with other {differs}; give another --out" in error
+    assert (out / "ulm_000000_000019" / "camera.json").stat().st_mtime_ns == before
 
 
 def test_a_damaged_file_stops_the_work_and_leaves_no_half_clip(
