@@ -24,6 +24,9 @@ from mila_ros.data.image_encodings import ImageError
 LARGEST_ID = {"edges": 1, "saliency": 1, "human_parts": 6}
 UNKNOWN = 255
 
+NEAREST = cv2.INTER_NEAREST_EXACT
+"""How maps are resized: by the centres of pixels, as pictures are, and not by their corners."""
+
 
 def read_ids(clip: ClipFolder, kind: str, index: int) -> NDArray[np.uint8] | None:
     """A map of ids, uint8 [H, W], 255 unknown; ``kind`` is a key of `LARGEST_ID`.

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-NEAREST = cv2.INTER_NEAREST_EXACT
-"""By the pixels' centres, as pictures are resized; ``INTER_NEAREST`` goes by their corners."""
+from ..data.clip_maps import NEAREST
 
 
 @dataclass(frozen=True)

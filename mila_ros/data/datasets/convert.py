@@ -24,12 +24,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mila_ros.data.clip_maps import NEAREST
 from mila_ros.data.clip_writer import ClipWriter
 from mila_ros.data.datasets.base import Clip, Dataset, DatasetError, Frame
 from mila_ros.data.datasets.normals import encode_normals
-
-NEAREST = cv2.INTER_NEAREST_EXACT
-"""By the pixels' centres, as pictures are resized; ``INTER_NEAREST`` goes by their corners."""
 
 STILLS_FPS = 1.0
 """What a clip of one frame is said to have; evaluation takes it for stills, not for video."""
