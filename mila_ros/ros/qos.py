@@ -62,15 +62,22 @@ def overrides() -> QoSOverridingOptions:
 
 @contextmanager
 def naming_bad_overrides(node: Node, topic: str) -> Iterator[None]:
-    """Turn what rclpy raises for an override that cannot be into a MilaError that names it."""
+    """Turn what rclpy raises for an override that cannot be into a MilaError that names it.
+
+    What the middleware refuses may be an override (a depth of -1) or not, and it does not say.
+    """
     try:
         yield
     except (InvalidParameterTypeException, InvalidQosOverridesError, RuntimeError) as error:
         resolved = node.resolve_topic_name(topic)
+        names, said = f"qos_overrides.{resolved}.*", " ".join(str(error).split())
+        refused = isinstance(error, RuntimeError) and "QoS override" not in str(error)
         raise MilaError(
-            f"The topic {resolved} cannot be set up with the parameters "
-            f"qos_overrides.{resolved}.* as they are, which are read when the node starts, so "
-            f"restart it with them corrected: {' '.join(str(error).split())}"
+            f"The middleware cannot set up the topic {resolved} ({said}). If the parameters "
+            f"{names} are set, they may ask for too much; they are read when the node starts."
+            if refused
+            else f"The topic {resolved} cannot be set up with the parameters {names} as they are, "
+            f"which are read when the node starts, so restart it with them corrected: {said}"
         ) from error
 
 

@@ -186,6 +186,15 @@ def test_a_bad_qos_override_of_an_input_fails_the_activation(make_bench, capfd) 
     assert bench.change("cleanup")
 
 
+def test_what_the_middleware_refuses_is_not_laid_on_overrides(make_bench, capfd) -> None:
+    name = "qos_overrides./mila/depth/image.publisher.depth"
+    bench = make_bench(**{name.replace(".", "__"): -3})
+    assert not bench.change("configure")
+    said = capfd.readouterr().err
+    assert "The middleware cannot set up the topic /mila/depth/image (" in said
+    assert "If the parameters qos_overrides./mila/depth/image.* are set" in said
+
+
 def test_an_internal_error_is_logged_and_leads_back_to_unconfigured(
     make_bench, monkeypatch, capfd
 ) -> None:
