@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ACTIVATIONS = ("softmax", "sigmoid", "exp", "identity", "unit")
+FAR = 1.5
+"""Times the largest depth that a model reports: what the sky is taught as, in canonical metres."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from mila_ros.data.bag_messages import (
 )
 from mila_ros.data.bags import BagWriter
 from mila_ros.data.clip_folder import ClipError, ClipFolder
-from mila_ros.data.frames import Calibration
+from mila_ros.data.frames import Calibration, SourceError
 from mila_ros.data.point_clouds import back_project
 
 LIDAR_FRAME = "lidar"
@@ -42,7 +43,7 @@ def write_clip_bag(
 
     Args:
         clip: One without a frame rate is written at 10 Hz.
-        path: The bag; must not exist.
+        path: The bag; must not exist. It appears there when it is complete.
         is_compressed: Images as the JPEG or PNG files that they are, else as rgb8.
         has_points: Depth also as a PointCloud2 of the frame ``lidar``, with its ``/tf_static``.
 
@@ -55,6 +56,20 @@ def write_clip_bag(
     """
     if has_points and (clip.intrinsics is None or clip.metres_per_unit is None):
         raise ClipError(f"{clip.path} has no K or no depth, of which points could be made")
+    partial = path.parent / f".{path.name}.partial"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        # Files in a bag bear its name, so it must have it from the beginning.
+        yield from _write(clip, partial / path.name, is_compressed, has_points)
+        (partial / path.name).rename(path)
+    except OSError as error:
+        raise SourceError(f"the bag {path} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(clip: ClipFolder, path: Path, is_compressed: bool, has_points: bool) -> Iterator[int]:
     factory = MessageFactory()
     period_ns = 1e9 / (clip.fps or _DEFAULT_FPS)
     with BagWriter(path) as writer:

@@ -96,12 +96,16 @@ class ClipWriter:
         """Write ``camera.json`` and, with classes, ``labels.json``.
 
         Raises:
-            ClipError: Without a frame, or with poses for some frames only.
+            ClipError: Without a frame, with poses for some frames only, or when pictures are gone.
         """
         if self._size is None:
             raise ClipError(f"{self.path} would be a clip without a frame")
         if self._poses and len(self._poses) != self._frames:
             raise ClipError(f"{len(self._poses)} poses were given for {self._frames} frames")
+        if len(list((self.path / "image").iterdir())) != self._frames:
+            raise ClipError(
+                f"{self.path} was changed while it was written; is the same command running twice?"
+            )
         camera: dict[str, object] = {
             "width": self._size[0],
             "height": self._size[1],

@@ -51,7 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.bag.exists():
         raise MilaError(f"{arguments.bag} exists already; name another folder or remove it")
     clip = ClipFolder.open(arguments.clip)
-    arguments.bag.parent.mkdir(parents=True, exist_ok=True)
     frames = write_clip_bag(
         clip, arguments.bag, is_compressed=arguments.compressed, has_points=arguments.points
     )

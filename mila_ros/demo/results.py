@@ -13,7 +13,8 @@ from typing import Any
 from mila_ros import environment
 from mila_ros.errors import MilaError
 
-MADE_HERE = ("bag", "log", "summary.json", "frame_*.png")
+MADE_HERE = ("bag", "log", "summary.json", f"frame_{'[0-9]' * 6}.png")
+_MARK = Path("log", ".mila_demo")  # what a user calls bag or frame_000001.png is not ours to remove
 
 
 def prepare(out: Path) -> None:
@@ -24,7 +25,8 @@ def prepare(out: Path) -> None:
     """
     old = {path for pattern in MADE_HERE for path in out.glob(pattern)}
     try:
-        others = sorted(set(out.iterdir()) - old) if out.exists() else []
+        here = set(out.iterdir()) if out.exists() else set()
+        others = sorted(here - old if (out / _MARK).is_file() else here)
         if others:
             raise MilaError(
                 f"{out} holds {others[0].name}, which no demo made; "
@@ -33,6 +35,7 @@ def prepare(out: Path) -> None:
         for path in old:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         (out / "log").mkdir(parents=True, exist_ok=True)
+        (out / _MARK).touch()
     except OSError as error:
         raise MilaError(f"{out} cannot be prepared: {error}") from error
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from ..networks.correspondence import Correspondence
 from ..networks.propagation import (
     LocalAttentionPropagation,
     OpticalFlowPropagation,
@@ -64,6 +65,12 @@ def _warp(module: OpticalFlowPropagation, inputs: tuple[Any, ...], out: Tensor) 
     return 4 * out.numel()
 
 
+def _correspondence(module: Correspondence, inputs: tuple[Any, ...], out: Tensor) -> int:
+    """Inner products with every patch of the window, and weighted sums of those and of places."""
+    patches = inputs[0]
+    return patches[:, 0].numel() * module.window**2 * (2 * patches.shape[1] + 2)
+
+
 def _thop_transposed(module: nn.ConvTranspose2d, inputs: tuple[Any, ...], out: Tensor) -> int:
     """What thop makes of a transposed convolution: as if every output saw the whole kernel.
 
@@ -87,8 +94,9 @@ WEIGHTED_SUMS: Rules = {
     LocalAttentionPropagation: _local_attention,
     SpatiallyVariantConvolution: _variant_convolution,
     OpticalFlowPropagation: _warp,
+    Correspondence: _correspondence,
 }
-"""What propagation costs beside its convolutions."""
+"""What propagation and the sight of motion cost beside their convolutions."""
 
 EVERYTHING: Rules = {**PAPERS, nn.ConvTranspose2d: _convolution, **WEIGHTED_SUMS}
 """The papers' rule, transposed convolutions at their true cost, and the weighted sums."""

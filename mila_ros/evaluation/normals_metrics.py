@@ -21,7 +21,8 @@ class NormalsMetrics:
     MTAN's averaging over batches is for batches of one.
 
     Mean and shares are exact; the median is read from a histogram of a hundredth of a degree, so
-    that it is right to half of that. A prediction that is not finite counts as 180 degrees.
+    that it is right to half of that. A prediction that is zero or not finite counts as 180
+    degrees.
     """
 
     WITHIN_DEG = (11.25, 22.5, 30)
@@ -34,13 +35,13 @@ class NormalsMetrics:
         self._images = 0
 
     def update(self, predicted: NDArray[np.float32], true: NDArray[np.float32]) -> None:
-        """Add a frame; both [H, W, 3] of any length, the truth not finite where unknown."""
-        known = np.isfinite(true).all(-1)
+        """Add a frame; both [H, W, 3] of any length, the truth zero or not finite where unknown."""
+        known = np.isfinite(true).all(-1) & (true != 0).any(-1)
         p, t = predicted[known].astype(np.float64), true[known].astype(np.float64)
         # Exact near 0 and 180 degrees too, where the arc cosine of the product is not.
         across = np.linalg.norm(np.cross(p, t), axis=-1)
         angle = np.degrees(np.arctan2(across, (p * t).sum(-1)))
-        angle = np.where(np.isfinite(angle), angle, 180.0)
+        angle = np.where(np.isfinite(angle) & (p != 0).any(-1), angle, 180.0)
         if not angle.size:
             return
         within = [np.count_nonzero(angle < limit) for limit in self.WITHIN_DEG]

@@ -154,7 +154,11 @@ class ASTMT(SingleFrameNetwork):
         features = self.decoder(*encoded, SHARED)
         return {task: self.heads[task](features) for task in tasks}
 
-    def parameters_of(self, task: str) -> list[nn.Parameter]:
-        """The parameters that are a task's own; no other task's output depends on them."""
+    def parts_of(self, task: str) -> list[nn.Module]:
+        """The layers that are a task's own; no other task's output depends on them."""
         parts = [m[task] for m in self.modules() if isinstance(m, PerTask) and task in m]
-        return [p for part in [*parts, self.heads[task]] for p in part.parameters()]
+        return [*parts, self.heads[task]]
+
+    def parameters_of(self, task: str) -> list[nn.Parameter]:
+        """The parameters of :meth:`parts_of`."""
+        return [p for part in self.parts_of(task) for p in part.parameters()]

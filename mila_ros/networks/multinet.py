@@ -110,7 +110,8 @@ def multinet(tasks: Sequence[Task], slow_fast: bool = False, **arguments: Any) -
     Args:
         tasks: What to predict.
         slow_fast: MILA's own slow-fast network in which the last keyframe's features are
-            concatenated as they lie (its section 4.2 and supplement A).
+            concatenated as they lie. MILA's supplement A says that neighbouring frames are; that
+            it is the keyframe is what the costs in its Table 3 say.
         **arguments: Of :class:`MultiNet`; with ``slow_fast`` those of :class:`MILA`.
     """
     if not slow_fast:

@@ -109,7 +109,8 @@ class OpticalFlowPropagation(Propagation):
     """Warping by optical flow, frame by frame (Jain et al., "Accel", CVPR 2019).
 
     A source that is older than one frame is not warped by one long flow: it moves along with every
-    frame, so that flow is always between neighbours.
+    frame, so that flow is always between neighbours. It is trained so too: with a
+    ``max_distance`` of 1.
 
     Args:
         flow: Maps the current and the source frame, both [B, 3, H, W] at half the size of the

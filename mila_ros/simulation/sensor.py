@@ -14,6 +14,7 @@ Image = NDArray[np.uint8]
 Light = NDArray[np.floating[Any]]
 
 _DISPLAY_GAMMA = 2.2
+_LARGEST_DRIFT = 1.5  # in stops
 
 
 class Sensor:
@@ -61,7 +62,8 @@ class Sensor:
     def __call__(self, image: Image, index: int) -> Image:
         """What the camera gives of frame ``index``: rgb uint8 [H, W, 3] from the same."""
         rng = np.random.default_rng([self.seed, 8, index])
-        stops = self.stops + self.drift * index
+        # Some end, so that long clips are not lost in black or white.
+        stops = self.stops + float(np.clip(self.drift * index, -_LARGEST_DRIFT, _LARGEST_DRIFT))
         if self.jump_at is not None and index >= self.jump_at:
             stops += self.jump
         light: Light = (image.astype(np.float32) / 255) ** np.float32(_DISPLAY_GAMMA)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..tasks import Task
+from ..tasks import FAR, Task
 from .description import UNLABELLED, Bundle, DepthSpec
 
 HOST = "cpu"
@@ -175,8 +175,11 @@ def decode_depth(
     """Depth, float32 [H, W], from logits [1, 1, h, w].
 
     Depth that is learned as a logarithm is also interpolated as one, so that halfway between 1 m
-    and 100 m lie 10 m. Beyond the range it is ±inf, and NaN stays NaN.
+    and 100 m lie 10 m. Beyond the range it is ±inf, and NaN stays NaN. Under a wide lens the range
+    ends sooner: the sky was learned as `FAR` times ``max_m`` of the canonical camera, and what is
+    nearer to that than to ``max_m`` is taken for it.
     """
+    max_m = min(spec.max_m, spec.max_m * math.sqrt(FAR) * scale)
     if task.activation == "exp":
         depth = _interpolate(logits[0, 0] + math.log(scale), size)
         depth = _exp(depth)
@@ -184,7 +187,7 @@ def decode_depth(
         depth = _interpolate(task.activate(logits)[0, 0] * scale, size)
     # threshold_(x, t, v) puts v where x <= t and leaves NaN: one pass, where a mask takes several.
     below_min = float(np.nextafter(np.float32(spec.min_m), np.float32(-np.inf)))
-    above_max = float(np.nextafter(np.float32(spec.max_m), np.float32(np.inf)))
+    above_max = float(np.nextafter(np.float32(max_m), np.float32(np.inf)))
     torch.threshold_(depth, below_min, -math.inf)
     return torch.threshold_(depth.neg_(), -above_max, -math.inf).neg_()
 

@@ -81,8 +81,8 @@ class StageConfig:
         lonely: Share of the steps in which earlier frames are missing, as at a stream's start.
         still: Share of the samples that are one picture at all times, in which nothing moves; what
             moves must not be read from how it looks.
-        l1: Weight α of the L1 alignment (MILA, equation 5); of ``video``.
-        adversarial: Weight β of the adversarial alignment (MILA, equation 5); of ``video``.
+        l1: Weight α of the L1 alignment (MILA, equation 3); of ``video``.
+        adversarial: Weight β of the adversarial alignment (MILA, equation 3); of ``video``.
         task_adversarial: Share w_d of ASTMT's adversarial loss on gradients; 0.1 in its paper.
         distill: Weight of not forgetting: a task that a picture has no label of learns the answers
             of the network that the stage began with.

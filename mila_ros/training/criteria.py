@@ -9,11 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..tasks import Task
+from ..tasks import FAR, Task
 from .config import TrainingConfig
 from .losses import Criterion, build_loss
-
-FAR = 1.5  # times the largest depth that is reported: what the sky is drawn to
 
 
 def criteria(

@@ -59,13 +59,30 @@ def relative_error(log_ratio: Tensor) -> Tensor:
 
 
 def depth_loss(predicted: Tensor, depth: Tensor) -> Tensor:
-    """L1 of depth itself, as MTAN, MILA and MTI-Net have it.
+    """L1 of depth itself, as MTAN, MILA and MTI-Net have it on NYUD.
+
+    What MTAN and MILA call depth on Cityscapes is disparity: :func:`inverse_depth_loss`.
 
     Args:
         predicted: [B, 1, H, W], in the unit of ``depth``.
         depth: [B, H, W]; 0, NaN or infinite where unknown.
     """
     error, known = _depth_error(predicted, depth)
+    return masked_mean(error.abs(), known)
+
+
+def inverse_depth_loss(predicted: Tensor, depth: Tensor, unit: float = 1.0) -> Tensor:
+    """L1 of ``unit`` / depth, to which what is far away hardly counts (MTAN, MILA on Cityscapes).
+
+    Args:
+        predicted: Metres, [B, 1, H, W].
+        depth: Metres, [B, H, W]; 0, NaN or infinite where unknown.
+        unit: Metres at which the inverse is 1. Cityscapes' PNG over 65535, which the papers
+            measure in, is 256 · 0.209 m · 2262 px / 65535 = 1.85 m over the depth.
+    """
+    known = (depth > 0) & depth.isfinite()
+    ours = unit / at_least_single(predicted[:, 0]).clamp_min(1e-3)
+    error = ours - unit / depth.masked_fill(~known, 1.0)
     return masked_mean(error.abs(), known)
 
 

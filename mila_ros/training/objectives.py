@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -54,6 +55,8 @@ class Objective(nn.Module):
     Attributes:
         network: The same.
         pretrained: Its parts that the stage has a learning rate of their own for, and its factor.
+        rates: Parts of the network by the factor of their learning rate, the inner ones first; what
+            is in none of them has 1.
         turns: What is trained one after the other on every batch: the tasks of ASTMT, each with an
             optimiser step of its own; None for all tasks at once.
         weighting: How the tasks' losses are summed; may have parameters.
@@ -88,8 +91,11 @@ class Objective(nn.Module):
         self.weighting = build_weighting(config.weighting["name"], list(self.tasks), **arguments)
         self.criteria = criteria(self.tasks, config, class_weights)
         self.turns: tuple[str | None, ...] = (None,)
-        if isinstance(network, ASTMT) and network.modulated != "none":
+        # Without modulation the tasks' gradients meet at the same features, and are one step's; to
+        # be told apart by a discriminator they must come one by one (ASTMT, Table 3d).
+        if isinstance(network, ASTMT) and (network.modulated != "none" or stage.task_adversarial):
             self.turns = tuple(self.tasks)
+        self.rates = _rates(network, self.pretrained, len(self.turns))
         self.discriminator = _discriminator(network, stage)
         self._example = (example,)  # a tuple: neither trained nor saved with the rest
         self.register_buffer("mean", torch.tensor(config.input.mean).view(1, 3, 1, 1), False)
@@ -193,6 +199,24 @@ class Objective(nn.Module):
     def _normalise(self, images: Tensor) -> Tensor:
         image = (images.float() / 255 - self.mean) / self.std
         return image.contiguous(memory_format=torch.channels_last)
+
+
+def _rates(
+    network: Network, pretrained: Mapping[nn.Module, float], turns: int
+) -> dict[nn.Module, float]:
+    """The factors that a stage wants, and on what ASTMT's tasks share, as many times less.
+
+    A batch is a step for every task, and what they share takes part in each (ASTMT, appendix D).
+    """
+    if turns == 1 or not isinstance(network, ASTMT):
+        return dict(pretrained)
+    own = [part for task in network.tasks for part in network.parts_of(task.name)]
+    rates: dict[nn.Module, float] = {}
+    for part, factor in {**pretrained, network: 1.0}.items():
+        inside = set(part.modules())
+        rates |= {one: factor for one in own if one in inside and one not in rates}
+        rates[part] = factor / turns
+    return rates
 
 
 def _discriminator(network: Network, stage: StageConfig) -> nn.Module | None:

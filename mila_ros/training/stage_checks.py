@@ -9,6 +9,7 @@ import math
 from ..errors import MilaError
 from ..networks import ASTMT, MILA, Network
 from ..networks.base import SingleFrameNetwork
+from ..networks.propagation import OpticalFlowPropagation
 from .config import StageConfig, TrainingConfig
 
 
@@ -27,8 +28,23 @@ def check_objective(network: Network, config: TrainingConfig, stage: StageConfig
         )
     if stage.objective == "pair" and isinstance(network, SingleFrameNetwork):
         raise MilaError(f"stage {stage.name}: {name} sees single frames; objective is frames")
+    if stage.objective == "pair" and slow_fast:
+        raise MilaError(
+            f"stage {stage.name}: pair would leave the fast encoder of {name} untrained; "
+            "objective is frames or video"
+        )
+    flows = isinstance(network, MILA) and any(
+        isinstance(part, OpticalFlowPropagation) for part in network.modules()
+    )
+    if stage.objective == "video" and flows and stage.max_distance > 1:
+        raise MilaError(
+            f"stage {stage.name}: optical flow goes from frame to frame, and would be trained on "
+            f"up to {stage.max_distance} frames at once; max_distance is 1"
+        )
     if stage.task_adversarial and not isinstance(network, ASTMT):
         raise MilaError(f"stage {stage.name}: task_adversarial is ASTMT's, not of {name}")
+    if stage.task_adversarial and len(network.tasks) < 2:
+        raise MilaError(f"stage {stage.name}: task_adversarial needs two tasks or more")
     if stage.distill and isinstance(network, ASTMT):
         raise MilaError(f"stage {stage.name}: ASTMT is trained task by task, without distill")
     for part, factor in stage.pretrained.items():

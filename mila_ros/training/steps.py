@@ -51,11 +51,17 @@ class Steps:
             objective.weighting,
             config.optimizer,
             objective.stage.learning_rate,
-            objective.pretrained,
+            objective.rates,
         )
         if saved:
-            objective.load_state_dict(saved["objective"])
-            self.optimizer.load_state_dict(saved["optimizer"])
+            try:
+                objective.load_state_dict(saved["objective"])
+                self.optimizer.load_state_dict(saved["optimizer"])
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise MilaError(
+                    "the training to go on with does not fit this version of mila_ros; go on with "
+                    f"the one that began it, or begin anew in another --out ({_first_line(error)})"
+                ) from error
         self._average: AveragedModel | None = None
         if self.how.average:
             self._average = averaged(objective.network, self.how.average)
@@ -77,7 +83,7 @@ class Steps:
         """One step, and its trace in ``progress``.
 
         Raises:
-            MilaError: A loss or the gradient is not finite; nothing was changed by this step.
+            MilaError: A loss or the gradient is not finite; no weight was changed by it.
         """
         stage, step = self.objective.stage, progress.step
         lonely = bool(np.random.default_rng((self.seed, step, 1)).random() < stage.lonely)
@@ -121,6 +127,10 @@ class Steps:
         self.objective.weighting.end_of_epoch(
             {task: total / max(count, 1.0) for task, (total, count) in sums.items()}
         )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(":")
 
 
 def averaged(network: Network, decay: float) -> AveragedModel:

@@ -69,7 +69,8 @@ class DynamicWeightAverage(Weighting):
     """Σ λ_t L_t; a task whose loss sinks slower gets more (Liu et al., MTAN, CVPR 2019).
 
     λ_t = K softmax_t(r_t / T) with r_t the ratio of the mean losses of the last epoch and the one
-    before (equation 7); λ_t = 1 in the first two epochs.
+    before (equation 7); λ_t = 1 in the first two epochs. r_t = 1 for a task that had no label in
+    the last epoch, or none in any before it.
 
     Args:
         tasks: Names of the K tasks.
@@ -89,7 +90,7 @@ class DynamicWeightAverage(Weighting):
             raise MilaError(f"dwa's temperature must be above 0, not {temperature}")
         self.temperature = temperature
         self.register_buffer("weights", torch.ones(len(tasks)))
-        self.register_buffer("previous", torch.ones(len(tasks)))
+        self.register_buffer("previous", torch.zeros(len(tasks)))
         self.register_buffer("epochs", torch.tensor(0))
 
     def total(self, losses: Tensor, tasks: Sequence[str]) -> Tensor:
@@ -104,10 +105,13 @@ class DynamicWeightAverage(Weighting):
         if missing := set(self.tasks) - set(mean_losses):
             raise ValueError(f"dwa needs the mean loss of {', '.join(sorted(missing))} too")
         means = self.previous.new_tensor([mean_losses[task] for task in self.tasks])
+        # A mean of 0 is that of a task without labels, of which an epoch says nothing.
+        labelled = means > 0
         if self.epochs > 0:
-            ratios = means / self.previous.clamp_min(DWA_FLOOR)
+            is_known = labelled & (self.previous > 0)
+            ratios = torch.where(is_known, means / self.previous.clamp_min(DWA_FLOOR), 1.0)
             self.weights.copy_(len(self.tasks) * (ratios / self.temperature).softmax(0))
-        self.previous.copy_(means)
+        self.previous.copy_(torch.where(labelled, means, self.previous))
         self.epochs += 1
 
 

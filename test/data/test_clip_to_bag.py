@@ -3,6 +3,7 @@
 """A clip as a bag holds the clip, and its points are its depth."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace as Record
 
@@ -141,3 +142,15 @@ def test_depth_in_millimetres_is_read_with_its_padding_and_byte_order():
     )  # fmt: skip
     expected = np.array([[np.nan, 1.5], [65.535, 0.002]], np.float32)
     np.testing.assert_allclose(depth_map(message), expected, rtol=1e-6)
+
+
+def test_a_clip_that_cannot_be_read_to_its_end_leaves_no_bag(clip, tmp_path, capsys):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(clip.path, damaged)
+    sorted((damaged / "image").iterdir())[-1].write_bytes(b"no picture")
+    assert main(["convert", str(damaged), str(tmp_path / "new/bag")]) == 1
+    assert "damaged" in capsys.readouterr().err
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    assert main(["convert", str(clip.path), str(tmp_path / "file/bag")]) == 1
+    assert "file/bag cannot be written: Not a directory" in capsys.readouterr().err

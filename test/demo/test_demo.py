@@ -226,6 +226,7 @@ def test_no_rate_is_shown_before_there_is_an_image():
 
 
 def test_results_of_an_earlier_demo_are_replaced_and_nothing_else(tmp_path):
+    prepare(tmp_path)
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag/bag.mcap").write_bytes(b"old")
     (tmp_path / "frame_000001.png").write_bytes(b"old")
@@ -237,6 +238,14 @@ def test_results_of_an_earlier_demo_are_replaced_and_nothing_else(tmp_path):
     with pytest.raises(MilaError, match="holds thesis.tex, which no demo made"):
         prepare(tmp_path)
     assert (tmp_path / "summary.json").exists()
+
+
+@pytest.mark.parametrize("name", ["frame_000001.png", "frame_1.png", "bag", "summary.json", "log"])
+def test_what_only_is_called_like_a_demos_result_is_kept(tmp_path, name):
+    (tmp_path / name).write_bytes(b"years of work")
+    with pytest.raises(MilaError, match=f"holds {name}, which no demo made"):
+        prepare(tmp_path)
+    assert (tmp_path / name).read_bytes() == b"years of work"
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):

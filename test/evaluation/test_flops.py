@@ -15,6 +15,7 @@ from mila_ros.errors import MilaError
 from mila_ros.evaluation import flops_command
 from mila_ros.evaluation.flops import CONVOLUTIONS, EVERYTHING, PAPERS, Counter, measure
 from mila_ros.evaluation.flops_others import keras_parameters
+from mila_ros.networks.correspondence import Correspondence
 from mila_ros.networks.propagation import Source, build_propagation
 from mila_ros.networks.resnet import ResNet
 
@@ -189,3 +190,10 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     missing = tmp_path / "nowhere" / "flops.json"
     with pytest.raises(MilaError, match=r"nowhere.flops\.json cannot be written"):
         flops_command.run(argparse.Namespace(json=missing, table=False))
+
+
+def test_the_sight_of_motion_is_part_of_everything():
+    module = Correspondence(8, patch_channels=6, window=3)
+    patches, size = torch.zeros(1, 6, 4, 6), torch.Size((2, 3))
+    both = [macs(module, patches, patches, size, rules=rules) for rules in (EVERYTHING, PAPERS)]
+    assert both[0] - both[1] == 4 * 6 * 9 * (6 + 6 + 2)

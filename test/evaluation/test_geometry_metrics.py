@@ -179,3 +179,11 @@ def test_normals_pool_pixels_and_leave_the_unknown_out():
 def test_nothing_measured_is_nan():
     for metrics in (DepthMetrics(), DisparityMetrics(), NormalsMetrics()):
         assert all(math.isnan(value) for value in metrics.result().values())
+
+
+def test_a_normal_of_length_zero_is_no_answer_and_no_truth():
+    metrics = NormalsMetrics()
+    true = np.float32([[[0, 0, 1], [0, 0, 1], [0, 0, 0]]])
+    metrics.update(np.float32([[[0, 0, 0], [0, 0, 2], [0, 0, 1]]]), true)
+    assert metrics.result()["normals/mean_angle"] == pytest.approx(90)
+    assert metrics.result()["normals/within_11.25"] == 0.5

@@ -42,3 +42,11 @@ def test_noise_is_new_in_every_frame(picture):
 def test_dark_scenes_are_exposed_longer():
     dark, bright = (np.full((48, 96, 3), value, np.uint8) for value in (25, 230))
     assert Sensor(1, dark).stops > Sensor(1, bright).stops + 1
+
+
+def test_drift_comes_to_an_end(picture):
+    """A long clip does not go black or white."""
+    sensor = Sensor(5, picture, outdoors=False)
+    sensor.drift, sensor.jump_at = 0.05, None
+    light = [np.median(sensor(picture, index)) for index in (0, 30, 600)]
+    assert light[0] < light[1] and abs(light[1] - light[2]) <= 1

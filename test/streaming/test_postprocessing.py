@@ -138,6 +138,13 @@ def test_depth_is_scaled_before_its_range_is_checked(resizer: str) -> None:
     np.testing.assert_allclose(meters(values, (1, 3), 2.0), [[0.6, 80, np.inf]], rtol=1e-5)
 
 
+def test_under_a_wide_lens_the_sky_is_no_wall(resizer: str) -> None:
+    """It is learned as 150 m of the canonical camera: nearer to that than to 100 m is infinite."""
+    logits = torch.tensor([100.0, 122.0, 123.0, 150.0]).log().view(1, 1, 1, 4)
+    depth = meters(logits, (1, 4), 0.5)[0]
+    np.testing.assert_allclose(depth, [50, 61, np.inf, np.inf], rtol=1e-5)
+
+
 def test_the_scale_of_depth() -> None:
     # A 1242 px image with fx 700 px, seen at 656 px, by a network of a 300 px camera.
     assert post.depth_scale(SPEC, 1242, 656, 700.0) == pytest.approx(700 * 656 / 1242 / 300)

@@ -15,6 +15,7 @@ from mila_ros.training.geometry_losses import (
     depth_gradient_loss,
     depth_loss,
     huber_depth_loss,
+    inverse_depth_loss,
     l1_normals_loss,
     log_depth_loss,
     relative_error,
@@ -73,6 +74,16 @@ def test_depth_is_pooled_over_the_known_pixels_of_the_batch():
     assert loss.item() == pytest.approx((1 + 0 + 3) / 3)
     loss.backward()
     assert predicted.grad.flatten().tolist() == pytest.approx([1 / 3, 0, 0, 0, 0, -1 / 3, 0, 0])
+
+
+def test_inverse_depth_is_what_cityscapes_png_says():
+    """p = 256 · baseline · fx / depth: Cityscapes' camera, and MTAN's unit of p / 65535."""
+    png = 256 * 0.209313 * 2262.52 / np.array([10.0, 50.0]) / 65535
+    wrong = 256 * 0.209313 * 2262.52 / np.array([11.0, 100.0]) / 65535
+    loss = inverse_depth_loss(
+        torch.tensor([[[[11.0, 100.0, 7.0, 7.0]]]]), torch.tensor([[[10.0, 50.0, 0.0, INF]]]), 1.85
+    )
+    assert loss.item() == pytest.approx(np.abs(png - wrong).mean(), rel=1e-3)
 
 
 def test_huber_is_square_up_to_250_units_and_linear_beyond():

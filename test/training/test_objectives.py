@@ -199,13 +199,16 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "pad_net": ("pad_net", PYRAMID | {"task_channels": 16}, {}),
     "astmt": ("astmt", ASTMT, {}),
     "astmt, adversarial": ("astmt", ASTMT, {"task_adversarial": 0.1}),
+    "astmt, adversarial, without modulation": (
+        "astmt", ASTMT | {"modulated": "none"}, {"task_adversarial": 0.1}
+    ),
     "mila": ("mila", MILA, {"objective": "video"}),
     "mila, concat": ("mila", MILA | {"propagation": "concat"}, {"objective": "video"}),
     "mila, svc": ("mila", MILA | {"propagation": "svc"}, {"objective": "video"}),
     "mila, optical flow": (
         "mila",
         MILA | {"propagation": "optical_flow", "task_specific": False, "flow": FlowNetS(16)},
-        {"objective": "video"},
+        {"objective": "video", "max_distance": 1},
     ),
 }  # fmt: skip
 
@@ -236,8 +239,30 @@ def test_every_network_learns_a_batch(tmp_path: Path, name: str) -> None:
         scales = 4 if network == "mti_net" else 1
         names = {f"{t}_initial{n}" for t in made.tasks for n in range(scales)}
         assert set(progress.losses or ()) == names | {"segmentation_frame", "depth_frame"}
-    if name == "astmt, adversarial":
+    if name.startswith("astmt, adversarial"):
         assert {"segmentation_adversarial", "depth_adversarial"} <= set(progress.losses or ())
+
+
+@pytest.mark.parametrize("factor", [None, 0.5])
+def test_what_tasks_share_learns_slower_in_astmt(factor: float | None) -> None:
+    """A batch is a step for each task, and what they share is part of all (appendix D)."""
+    pretrained = {} if factor is None else {"encoder": factor}
+    wanted = config(
+        network={"name": "astmt", "arguments": ASTMT},
+        tasks={"segmentation": {}, "depth": {}},
+        stages=single_stage("frames", pretrained=pretrained, task_adversarial=0.1),
+    )
+    made = objective(wanted)
+    factors = {
+        p: group["factor"]
+        for group in Steps(made, wanted, Processes()).optimizer.param_groups
+        for p in group["params"]
+    }
+    own = {p for task in made.tasks for p in made.network.parameters_of(task)}
+    for name, p in made.network.named_parameters():
+        whole = (factor or 1.0) if name.startswith("encoder.") else 1.0
+        assert factors[p] == (whole if p in own else whole / 2), name
+    assert {factors[p] for p in made.discriminator.parameters()} == {1.0}
 
 
 def test_astmt_updates_what_a_task_used(two_clips: Path) -> None:
@@ -276,4 +301,39 @@ def test_objectives_that_do_not_go_with_a_network(
     arguments = ASTMT if network == "astmt" else ENCODER
     wanted = config(network={"name": network, "arguments": arguments}, stages=single_stage(**stage))
     with pytest.raises(MilaError, match=sentence):
+        objective(wanted)
+
+
+@pytest.mark.parametrize(
+    ("network", "stage", "sentence"),
+    [
+        (("mila", MILA), {"objective": "pair"}, "leave the fast encoder of mila untrained"),
+        (("multinet", MILA | {"slow_fast": True}), {"objective": "pair"}, "is frames or video"),
+        (
+            ("mila", MILA | {"propagation": "optical_flow", "task_specific": False}),
+            {"objective": "video", "max_distance": 4},
+            "up to 4 frames at once; max_distance is 1",
+        ),
+    ],
+)
+def test_what_would_be_left_untrained_is_refused(
+    network: tuple[str, dict[str, Any]], stage: dict[str, Any], sentence: str
+) -> None:
+    name, arguments = network
+    wanted = config(
+        network={"name": name, "arguments": arguments},
+        tasks={"segmentation": {}, "depth": {}},
+        stages=single_stage(**stage),
+    )
+    with pytest.raises(MilaError, match=sentence):
+        objective(wanted)
+
+
+def test_tasks_are_told_apart_only_where_there_are_two() -> None:
+    wanted = config(
+        network={"name": "astmt", "arguments": ASTMT},
+        tasks={"depth": {}},
+        stages=single_stage("frames", task_adversarial=0.1),
+    )
+    with pytest.raises(MilaError, match="task_adversarial needs two tasks or more"):
         objective(wanted)

@@ -82,6 +82,21 @@ def test_dwa_by_hand():
         assert weights == pytest.approx([3 * power / sum(powers) for power in powers])
 
 
+def test_dwa_knows_nothing_of_an_epoch_without_labels():
+    weighting = build_weighting("dwa", TASKS)
+    for means in ((4.0, 2.0, 1.0), (2.0, 2.0, 0.0), (1.0, 1.0, 3.0)):
+        weighting.end_of_epoch(dict(zip(TASKS, means, strict=True)))
+        assert not (weighting.epochs == 2 and weighting.weights[2] < weighting.weights[0])
+    powers = [math.exp(ratio / 2) for ratio in (0.5, 0.5, 3.0)]  # 3 after 1 of two epochs ago
+    assert weighting.weights.tolist() == pytest.approx(
+        [3 * power / sum(powers) for power in powers]
+    )
+    never = build_weighting("dwa", TASKS)
+    for means in ((4.0, 2.0, 0.0), (4.0, 2.0, 0.0)):
+        never.end_of_epoch(dict(zip(TASKS, means, strict=True)))
+    assert never.weights.tolist() == pytest.approx([1, 1, 1])
+
+
 def test_dwa_is_almost_equal_when_hot():
     weighting = build_weighting("dwa", TASKS, temperature=1e6)
     for means in ((4.0, 2.0, 1.0), (2.0, 2.0, 3.0)):

@@ -136,6 +136,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _trial(dataset: Dataset, arguments: argparse.Namespace) -> dict[str, Any]:
+    if not len(dataset):
+        raise DatasetError("the split lists no frame")
     indices = np.linspace(0, len(dataset) - 1, min(arguments.frames, len(dataset))).astype(int)
     frames = [dataset.frame(int(index)) for index in indices]
     clip = dataset.clip(int(indices[-1]))

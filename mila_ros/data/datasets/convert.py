@@ -76,7 +76,7 @@ def write_clip(
     """Write one clip to ``out/NAME``; it appears there when it is complete.
 
     Raises:
-        DatasetError: It is there already, converted otherwise.
+        DatasetError: It is there already, converted otherwise, or cannot be written.
     """
     target = out / re.sub(r"[^\w.-]", "_", clip.name)
     origin = _origin(dataset, clip, size)
@@ -85,8 +85,18 @@ def write_clip(
         return target
     # Not directly in `out`, where a half-written clip would be found and trained on.
     partial = out / f".{target.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    unfinished = partial / target.name
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        _write(dataset, clip, partial / target.name, size)
+        (partial / target.name / "dataset.json").write_text(json.dumps(origin, indent=1) + "\n")
+        (partial / target.name).rename(target)
+        partial.rmdir()
+    except OSError as error:
+        raise DatasetError(f"{target} cannot be written: {error.strerror or error}") from error
+    return target
+
+
+def _write(dataset: Dataset, clip: Clip, path: Path, size: tuple[int, int] | None) -> None:
     first = clip.frame(0)
     height, width = first.image.shape[:2]
     intrinsics = clip.intrinsics
@@ -94,7 +104,7 @@ def write_clip(
         intrinsics = resized_intrinsics(intrinsics, (width, height), size)
     classes = dataset.taxonomy.classes if dataset.taxonomy else ()
     fps = clip.fps if len(clip) > 1 else STILLS_FPS
-    with ClipWriter(unfinished, fps=fps, intrinsics=intrinsics, classes=classes) as writer:
+    with ClipWriter(path, fps=fps, intrinsics=intrinsics, classes=classes) as writer:
         for index in range(len(clip)):
             frame = first if index == 0 else clip.frame(index)
             if size is not None:
@@ -106,11 +116,7 @@ def write_clip(
                 motion=frame.motion,
                 pose=frame.pose,
             )
-            _write_extras(unfinished, index, frame)
-    (unfinished / "dataset.json").write_text(json.dumps(origin, indent=1) + "\n")
-    unfinished.rename(target)
-    partial.rmdir()
-    return target
+            _write_extras(path, index, frame)
 
 
 def _origin(dataset: Dataset, clip: Clip, size: tuple[int, int] | None) -> dict[str, Any]:

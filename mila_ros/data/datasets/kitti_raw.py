@@ -145,15 +145,16 @@ class KittiRaw(VideoDataset):
         return _calibration(day)
 
 
+# As many drives are read at once as there are threads, and each is wanted for every frame of it.
 _calibration = lru_cache(maxsize=8)(Calibration.read)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _tracklets(folder: Path) -> tuple[Tracklet, ...]:
     return tuple(read_tracklets(folder / "tracklet_labels.xml"))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _world_from_velo(folder: Path) -> tuple[Matrix, ...]:
     files = sorted((folder / "oxts" / "data").glob("*.txt"))
     try:
