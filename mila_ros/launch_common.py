@@ -12,6 +12,8 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mila_ros.paths import profiles_variable
+
 if TYPE_CHECKING:
     from launch import LaunchContext
     from launch.actions import DeclareLaunchArgument, EmitEvent, SetEnvironmentVariable
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from launch_ros.actions import LifecycleNode
     from launch_ros.parameter_descriptions import ParameterValue
 
-PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
 BOOLEAN = ("true", "false")
 
 # The sections of a parameter file that the node /mila reads.
@@ -68,8 +69,8 @@ def large_images() -> SetEnvironmentVariable:
     from launch.actions import SetEnvironmentVariable
     from launch.substitutions import EnvironmentVariable
 
-    ours = f"{share()}/config/fastdds.xml"
-    return SetEnvironmentVariable(PROFILES, EnvironmentVariable(PROFILES, default_value=ours))
+    name, ours = profiles_variable(os.environ), f"{share()}/config/fastdds.xml"
+    return SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=ours))
 
 
 def text(value: str) -> ParameterValue:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 
 from mila_ros.errors import MilaError
+from mila_ros.paths import large_images
 
 INSTALL_ROS = (
     "pip install 'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
@@ -53,6 +55,7 @@ def evaluator() -> int:
 def _run(name: str) -> int:
     try:
         check_ros()
+        os.environ.update(large_images(os.environ))  # before Fast DDS reads it
     except MilaError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1

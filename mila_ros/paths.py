@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import site
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import MilaError
@@ -40,6 +41,22 @@ def share_directory() -> Path:
     )
 
 
+def large_images(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the environment of a node lacks for Fast DDS to carry large images; nothing where set.
+
+    Its shared memory holds 512 KiB as it comes, and a 640x480 image is larger. Other middlewares
+    do not look at it.
+    """
+    name = profiles_variable(environment)
+    return {} if name in environment else {name: str(share_directory() / "config" / "fastdds.xml")}
+
+
+def profiles_variable(environment: Mapping[str, str]) -> str:
+    """The variable with the path of Fast DDS's profiles: Kilted renamed it."""
+    knows_old_name = environment.get("ROS_DISTRO", "jazzy") in ("humble", "iron", "jazzy")
+    return f"FAST{'RTPS' if knows_old_name else 'DDS'}_DEFAULT_PROFILES_FILE"
+
+
 def list_models() -> list[Path]:
     """The folders of the installed model bundles, sorted by name.
 
@@ -68,7 +85,9 @@ def find_model(name_or_path: str | Path) -> Path:
     except (OSError, RuntimeError):  # a name longer than a path may be; ~ of a user that is not
         is_folder = False
     if is_folder:
-        raise MilaError(f"{path} is no model bundle: it has no {DESCRIPTION_FILE}")
+        inside = sorted(found.parent for found in path.glob(f"*/{DESCRIPTION_FILE}"))
+        hint = f"; did you mean {' or '.join(map(str, inside[:3]))}?" if inside else ""
+        raise MilaError(f"{path} is no model bundle: it has no {DESCRIPTION_FILE}{hint}")
     installed = {model.name: model for model in list_models()}
     if str(name_or_path) in installed:
         return installed[str(name_or_path)]

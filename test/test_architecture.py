@@ -74,8 +74,8 @@ RULES = {
         BASE | {"networks", "streaming", "data", "evaluation", "threads", "visualization"},
         ROS | {"cv2", "numpy", "torch"},
     ),
-    "launch_common": Rule(set(), {"ament_index_python", "launch", "launch_ros", "yaml"}),
-    "nodes": Rule({"errors"}, set()),
+    "launch_common": Rule({"paths"}, {"ament_index_python", "launch", "launch_ros", "yaml"}),
+    "nodes": Rule({"errors", "paths"}, set()),
     "models": Rule(BASE | {"streaming"}, set()),
     "export_command": Rule(
         COMMAND | {"engines", "environment", "networks", "streaming"}, {"torch"}

@@ -122,3 +122,26 @@ def test_no_models_at_all(prefixes: dict[str, Path]) -> None:
     install(prefixes["venv"])
     with pytest.raises(MilaError, match=r"installed model \(none\)"):
         paths.find_model("street")
+
+
+def test_a_training_is_named_where_its_bundle_was_meant(prefixes: dict[str, Path]) -> None:
+    work = install(prefixes["user"], "street") / "models"
+    with pytest.raises(MilaError, match=rf"no model.json; did you mean {work}/street\?"):
+        paths.find_model(work)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "name"),
+    [
+        (None, "FASTRTPS_DEFAULT_PROFILES_FILE"),
+        ("humble", "FASTRTPS_DEFAULT_PROFILES_FILE"),
+        ("kilted", "FASTDDS_DEFAULT_PROFILES_FILE"),
+    ],
+)
+def test_large_images_are_carried_unless_the_user_knows_better(
+    prefixes: dict[str, Path], distribution: str | None, name: str
+) -> None:
+    share = install(prefixes["venv"])
+    environment = {} if distribution is None else {"ROS_DISTRO": distribution}
+    assert paths.large_images(environment) == {name: f"{share}/config/fastdds.xml"}
+    assert paths.large_images({**environment, name: "mine.xml"}) == {}

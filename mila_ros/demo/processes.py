@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mila_ros.errors import MilaError
-from mila_ros.paths import share_directory
+from mila_ros.paths import profiles_variable, share_directory
 
 # Above 101 the ports of a domain run into those that Linux hands out.
 _DOMAINS = range(1, 102)
@@ -31,7 +31,7 @@ def ros_environment(log_directory: Path) -> dict[str, str]:
     environment = dict(os.environ)
     environment["ROS_DOMAIN_ID"] = str(_free_domain())
     environment["ROS_LOG_DIR"] = str(log_directory.resolve() / "ros")
-    environment["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(share_directory() / "config/fastdds.xml")
+    environment[profiles_variable(environment)] = str(share_directory() / "config/fastdds.xml")
     environment["PYTHONUNBUFFERED"] = "1"
     if environment.get("ROS_DISTRO") == "humble":
         environment["ROS_LOCALHOST_ONLY"] = "1"

@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="nothing moves in what has no labels of motion")  # fmt: skip
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     add("--engine", default="eager", metavar="NAME", help="what runs the network, or auto (eager)")
-    add("--precision", choices=("auto", "fp32", "bf16"), default="fp32", help="(fp32)")
+    add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="fp32", help="(fp32)")
     add("--jobs", type=count, default=1, help="processes, for several clips or bags (1)")
     add(
         "--threads", type=count, default=1,

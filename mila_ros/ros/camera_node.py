@@ -22,7 +22,8 @@ from mila_ros.data.frames import NO_CALIBRATION, Calibration, SourceError, Sourc
 from mila_ros.data.read_ahead import ReadAhead
 from mila_ros.ros import qos
 from mila_ros.ros.conversions import image_message
-from mila_ros.ros.fixed_parameters import CAMERA_PARAMETERS, declare_fixed
+from mila_ros.ros.fixed_parameters import declare_fixed
+from mila_ros.ros.recording_parameters import CAMERA_PARAMETERS
 from mila_ros.ros.source_node import SourceNode
 from mila_ros.ros.spin import run_node
 

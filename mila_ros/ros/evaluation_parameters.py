@@ -74,7 +74,7 @@ EVALUATOR_PARAMETERS = (
         "Classes of ground_truth/segmentation/mask; empty takes what the bag says, else the "
         "model's own.",
         Change.START,
-        choices=("", "cityscapes19", "cityscapes7", "camvid11", "nyu13"),
+        choices=("", "cityscapes19", "cityscapes7", "camvid11", "nyu13", "nyu40"),
     ),
     ParameterSpec(
         "transport",

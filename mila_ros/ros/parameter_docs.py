@@ -14,13 +14,24 @@ from pathlib import Path
 
 from mila_ros.errors import MilaError
 from mila_ros.ros import topics
+from mila_ros.ros.evaluation_parameters import EVALUATOR_PARAMETERS, PLAYER_PARAMETERS
 from mila_ros.ros.parameter_spec import ParameterSpec
 from mila_ros.ros.parameter_table import PARAMETERS
+from mila_ros.ros.recording_parameters import CAMERA_PARAMETERS, RECORDER_PARAMETERS
 from mila_ros.ros.topics import Topic
 
 RELIABLE = "reliable, keep last 1"
 LATCHED = "reliable, transient local, keep last 1"
 BEST_EFFORT = "best effort, keep last 1"
+
+
+OTHERS = {
+    "camera": CAMERA_PARAMETERS,
+    "recorder": RECORDER_PARAMETERS,
+    "player": PLAYER_PARAMETERS,
+    "evaluator": EVALUATOR_PARAMETERS,
+}
+"""Parameters of the other nodes."""
 
 
 def parameters_markdown(specs: Iterable[ParameterSpec] = PARAMETERS) -> str:
@@ -53,12 +64,14 @@ def topics_markdown() -> str:
 
 
 def refreshed(page: str) -> str:
-    """Return the page with its two tables as the code has them now.
+    """Return the page with its tables as the code has them now.
 
     Raises:
         MilaError: the page lacks a marker.
     """
-    for name, table in (("topics", topics_markdown()), ("parameters", parameters_markdown())):
+    tables = {"topics": topics_markdown(), "parameters": parameters_markdown()}
+    tables |= {name: parameters_markdown(specs) for name, specs in OTHERS.items()}
+    for name, table in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
         if begin not in page or end not in page.partition(begin)[2]:
             raise MilaError(

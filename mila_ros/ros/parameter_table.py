@@ -30,8 +30,8 @@ PARAMETERS = (
         "precision",
         "auto",
         "Number format of the network: fp32, bf16, fp16, or auto, which on a CPU measures when the "
-        "model is loaded and takes bf16 where it is clearly faster. Which there are depends on the "
-        "engine.",
+        "model is loaded and takes bf16 where it is clearly faster, and on a GPU is fp32. Which "
+        "there are depends on the engine.",
         Change.UNCONFIGURED,
         choices=("auto", "fp32", "bf16", "fp16"),
     ),
@@ -39,7 +39,8 @@ PARAMETERS = (
         "engine",
         "eager",
         "What runs the network: eager is PyTorch as it is; the others compile, which takes longer "
-        "to configure, and some are packages of their own.",
+        "to configure, and some are packages of their own. auto is openvino on a CPU where that is "
+        "installed, else eager.",
         Change.UNCONFIGURED,
         choices=(
             "auto",
@@ -108,7 +109,7 @@ PARAMETERS = (
     ParameterSpec(
         "keyframe_period_s",
         0.5,
-        "Seconds between a camera's keyframes with the policy timer.",
+        "Seconds between a camera's keyframes with the policy timer; not over keyframe_max_age_s.",
         minimum=0.02,
         maximum=60.0,
     ),

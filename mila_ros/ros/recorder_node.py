@@ -22,9 +22,10 @@ from std_msgs.msg import Header
 from mila_ros.data.bags import BagWriter
 from mila_ros.ros import qos
 from mila_ros.ros.distributions import HAS_MESSAGE_INFO, leave_to_owner
-from mila_ros.ros.fixed_parameters import RECORDER_PARAMETERS, declare_fixed
+from mila_ros.ros.fixed_parameters import declare_fixed
 from mila_ros.ros.output_folder import make_output_folder
 from mila_ros.ros.recording import NOT_RECEIVED, Recording
+from mila_ros.ros.recording_parameters import RECORDER_PARAMETERS
 from mila_ros.ros.snapshots import Colors, Snapshots
 from mila_ros.ros.spin import run_node
 from mila_ros.ros.stamps import header_stamp_ns

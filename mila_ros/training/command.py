@@ -39,7 +39,7 @@ examples:
   mila train --config config/training/mila_street.yaml --clips clips/train \\
       --validation clips/validation --out work/street
   mila train --config ... --clips ... --out ... --set stages.1.steps=2000 --set seed=1
-  mila train --config config/training/fine_tune.yaml --start mila_street --clips mine
+  mila train --config config/training/fine_tune.yaml --start mila_street --clips mine \\
       --out work/mine
   torchrun --nproc-per-node 4 -m -- mila_ros.cli train --config ... --clips ... --out ...
 """
@@ -50,7 +50,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = "Train a network on labelled clips."
     parser.epilog = _EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--config", type=Path, required=True, help="what to train, a YAML file")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        required=True,
+        help="what to train: a YAML file, or the name of one that comes along, such as mila_street",
+    )
     parser.add_argument(
         "--clips", type=Path, nargs="+", required=True, help="clip folders, or folders of them"
     )

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from ..errors import MilaError
+from ..paths import share_directory
 from .config import InputConfig, OptimizerConfig, StageConfig, TaskConfig, TrainingConfig
 from .config_checks import check_config
 
@@ -25,7 +26,8 @@ def load_config(
     """Read a configuration.
 
     Args:
-        path: The YAML file.
+        path: The YAML file, or the name of one that comes with the package, such as
+            ``mila_street``.
         overrides: ``key=value``, dots between keys, numbers for the places of a list:
             ``stages.1.steps=100``; the value is YAML.
         defaults: What is taken for the keys that the file leaves out.
@@ -33,6 +35,9 @@ def load_config(
     Raises:
         MilaError: The file cannot be read, or something in it does not fit.
     """
+    installed = share_directory() / "config" / "training" / f"{path}.yaml"
+    if not path.exists() and len(path.parts) == 1 and installed.is_file():
+        path = installed
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

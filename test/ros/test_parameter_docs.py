@@ -37,6 +37,8 @@ def test_the_page_has_the_tables_of_the_code() -> None:
     )
     for spec in PARAMETERS:
         assert f"| `{spec.name}` |" in page
+    others = [spec for specs in parameter_docs.OTHERS.values() for spec in specs]
+    assert len(others) > 30 and all(f"| `{spec.name}` |" in page for spec in others)
     for output in OUTPUTS:
         assert f"| `~/{output.topic}` |" in page
 

@@ -44,6 +44,16 @@ def test_a_configuration_survives_its_own_words() -> None:
     assert differences(first.as_dict(), parse_config(first.as_dict()).as_dict()) == []
 
 
+def test_what_comes_along_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_config(Path("mila_rooms")).name == "mila_rooms"
+    (tmp_path / "mila_rooms").write_text("- mine")
+    with pytest.raises(MilaError, match="mila_rooms must be keys and values"):
+        load_config(Path("mila_rooms"))
+
+
 def test_overrides_reach_everywhere(tmp_path: Path) -> None:
     path = file(tmp_path, document())
     loaded = load_config(path, [
