@@ -93,7 +93,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     arguments = context.launch_configurations
     if not os.path.exists(arguments["bag"]):
         raise FileNotFoundError(f"bag:={arguments['bag']} does not exist")
-    image, camera_info = input_topics(arguments)
+    image, camera_info = input_topics(arguments["input_image"], arguments["input_camera_info"])
     every = int(arguments["keyframe_every"])
     policy = {"keyframe_policy": "every", "keyframe_every": every} if every else {}
     perception = perception_node(

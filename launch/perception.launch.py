@@ -10,12 +10,12 @@ from __future__ import annotations
 import posixpath
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import OpaqueFunction
+from launch.actions import LogInfo, OpaqueFunction
 from launch_ros.actions import Node
 
 from mila_ros.launch_common import (
-    BOOLEAN,
     argument,
+    file_parameter,
     input_topics,
     large_images,
     perception_node,
@@ -32,7 +32,7 @@ RVIZ_OUTPUTS = ("segmentation/overlay", "depth/image", "motion/mask", "depth/poi
 def generate_launch_description() -> LaunchDescription:
     # fmt: off
     return LaunchDescription([
-        argument("namespace", "", "Namespace of the node."),
+        shared_argument("namespace"),
         argument("name", "mila", "Name of the node and its topics."),
         argument("input_image", "image_raw", "Topic of the images, without /compressed."),
         shared_argument("input_camera_info"),
@@ -41,13 +41,10 @@ def generate_launch_description() -> LaunchDescription:
         shared_argument("model"),
         shared_argument("device"),
         shared_argument("engine"),
-        argument("image_transport", "", "How the images come; empty: as in params_file.",
-                 ["", "raw", "compressed"]),
-        argument("autostart", "", "Configure and activate at the start; empty: as in params_file.",
-                 ["", *BOOLEAN]),
+        shared_argument("image_transport"),
+        shared_argument("autostart"),
         shared_argument("use_sim_time"),
-        argument("log_level", "info", "Least severe messages that the node logs.",
-                 ["debug", "info", "warn", "error", "fatal"]),
+        shared_argument("log_level"),
         shared_argument("rviz"),
         argument("rviz_frame", "", "Fixed frame of RViz, such as the images' frame_id; empty: "
                  "camera_optical."),
@@ -58,25 +55,30 @@ def generate_launch_description() -> LaunchDescription:
     # fmt: on
 
 
-def _nodes(context: LaunchContext) -> list[Node]:
+def _nodes(context: LaunchContext) -> list[Node | LogInfo]:
     arguments = context.launch_configurations
     name = arguments["name"]
     namespace = posixpath.join("/", arguments.get("ros_namespace", ""), arguments["namespace"])
-    image, camera_info = input_topics(arguments)
+    image, camera_info = input_topics(arguments["input_image"], arguments["input_camera_info"])
     sim_time = {"use_sim_time": True} if arguments["use_sim_time"] == "true" else {}
-    start = {"autostart": arguments["autostart"] == "true"} if arguments["autostart"] else {}
-    logger = posixpath.join(namespace, name).strip("/").replace("/", ".")
     perception = perception_node(
         arguments,
         ("model", "device", "engine", "image_transport"),
-        start | sim_time,
+        {},
         [("~/input/image", image), ("~/input/camera_info", camera_info)],
         name=name,
         namespace=namespace,
-        ros_arguments=["--log-level", f"{logger}:={arguments['log_level']}"],
     )
+    started: list[Node | LogInfo] = [perception]
+    if cameras := [camera for camera in file_parameter(arguments, "cameras", []) if camera]:
+        started.append(
+            LogInfo(
+                msg=f"params_file names the cameras {', '.join(cameras)}, and input_image is that "
+                "of a single one without a name: multi_camera.launch.py takes theirs"
+            )
+        )
     if arguments["rviz"] == "false":
-        return [perception]
+        return started
     node = posixpath.join(namespace, name)
     frame = arguments["rviz_frame"]
     fixed_frame = ["--fixed-frame", frame] if frame else []
@@ -92,4 +94,4 @@ def _nodes(context: LaunchContext) -> list[Node]:
         output="screen",
     )
     # RViz first: where it is not installed, launch gives up and would leave the node behind.
-    return [rviz, perception]
+    return [rviz, *started]

@@ -37,6 +37,17 @@ SHARED: dict[str, tuple[str, str, Sequence[str]]] = {
     "use_sim_time": (
         "false", "Take the time from /clock, as with a bag played with --clock.", BOOLEAN,
     ),
+    "namespace": ("", "Namespace of the node.", ()),
+    "image_transport": (
+        "", "How the images come; empty: as in params_file.", ("", "raw", "compressed"),
+    ),
+    "autostart": (
+        "", "Configure and activate at the start; empty: as in params_file.", ("", *BOOLEAN),
+    ),
+    "log_level": (
+        "info", "Least severe messages that the node logs.",
+        ("debug", "info", "warn", "error", "fatal"),
+    ),
     "rviz": ("false", "Show input and outputs in RViz.", BOOLEAN),
 }  # fmt: skip
 
@@ -80,11 +91,9 @@ def text(value: str) -> ParameterValue:
     return ParameterValue(value, value_type=str)
 
 
-def input_topics(arguments: Mapping[str, str]) -> tuple[str, str]:
-    """The topics of the images, without /compressed, and of the calibration."""
-    image = arguments["input_image"]
-    beside = posixpath.join(posixpath.dirname(image), "camera_info")
-    return image, arguments["input_camera_info"] or beside
+def input_topics(image: str, camera_info: str = "") -> tuple[str, str]:
+    """The topics of the images, without /compressed, and of the calibration, usually beside it."""
+    return image, camera_info or posixpath.join(posixpath.dirname(image), "camera_info")
 
 
 def perception_node(
@@ -97,9 +106,9 @@ def perception_node(
     """The perception node.
 
     Args:
-        arguments: Of the launch file.
-        handed_on: Those that are parameters of the node too. One left empty does not hide what
-            the user's own params_file says.
+        arguments: Of the launch file; autostart and use_sim_time are handed on where it has them.
+        handed_on: Those that are parameters of the node too, and text. One left empty does not hide
+            what the user's own params_file says.
         parameters: More of them.
         remappings: Pairs of the node's name of a topic, and of the graph's.
         options: Of ``launch_ros.actions.LifecycleNode``.
@@ -111,13 +120,21 @@ def perception_node(
 
     file = _params_file(arguments)
     given: dict[str, object] = {key: text(arguments[key]) for key in handed_on if arguments[key]}
+    if arguments.get("use_sim_time") == "true":
+        given["use_sim_time"] = True
+    if arguments.get("autostart"):
+        given["autostart"] = arguments["autostart"] == "true"
+    options = {"name": "mila", "namespace": ""} | options
+    if "log_level" in arguments:
+        logger = posixpath.join(options["namespace"], options["name"]).strip("/").replace("/", ".")
+        options["ros_arguments"] = ["--log-level", f"{logger}:={arguments['log_level']}"]
     return LifecycleNode(
         package="mila_ros",
         executable="perception",
         parameters=[file, given | {**parameters}],
         remappings=list(remappings),
         output="screen",
-        **({"name": "mila", "namespace": ""} | options),
+        **options,
     )
 
 

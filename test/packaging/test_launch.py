@@ -268,6 +268,35 @@ def test_each_camera_has_its_topics(share: Path) -> None:
     assert len(Launched(share, "multi_camera").nodes) == 1
 
 
+def test_several_cameras_are_launched_as_one_is(share: Path) -> None:
+    launched = Launched(
+        share, "multi_camera", cameras="front,left", source="clip", namespace="robot",
+        input_image="/rig/{camera}/color/image", image_transport="compressed", autostart="false",
+        log_level="debug",
+    )  # fmt: skip
+    perception = launched.node("perception")
+    assert perception.node_name == "/robot/mila"
+    values = launched.parameters(perception)
+    assert values["image_transport"] == "compressed" and values["autostart"] is False
+    rules = dict(perception.expanded_remapping_rules)
+    assert rules["~/left/input/image"] == "/rig/left/color/image"
+    assert rules["~/left/input/camera_info"] == "/rig/left/color/camera_info"
+    player = [node for node in launched.nodes if node.node_executable == "camera"][1]
+    assert dict(player.expanded_remapping_rules) == {
+        "image_raw": "/rig/left/color/image", "camera_info": "/rig/left/color/camera_info"
+    }  # fmt: skip
+    assert launched.parameters(player)["transport"] == "compressed"
+    with pytest.raises(ValueError, match="is the same topic for all; put {camera} in it"):
+        Launched(share, "multi_camera", cameras="front,left", input_image="/image")
+
+
+def test_a_single_cameras_topic_is_not_that_of_several(share: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("/**: {ros__parameters: {cameras: [front, rear]}}\n")
+    launched = Launched(share, params_file=str(own), input_image="/image")
+    assert launched.node("perception") and len(launched.nodes) == 1
+
+
 def test_the_users_file_names_cameras_model_and_clock(share: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text(
