@@ -34,7 +34,9 @@ class MILA(Network):
         slow, fast: Encoders of keyframes and of the frames between, see :func:`build_encoder`.
         slow_width, fast_width: Stem widths of ResNets; 64 is the paper's.
         output_stride: Of both encoders.
-        ceil_mode: Of both encoders' max-pool.
+        ceil_mode: Of both encoders' max-pool. With it maps are a cell longer than their share of
+            the image, 33×65 for 256×512, and resized as if they were not: a feature then lies up
+            to half a cell off, at the picture's edges, and not at all in its middle.
         channels: Width of the space in which both encoders' features live (a 1×1 neck on each):
             what is aligned in training, gated, and propagated.
         decoder_channels: Widths inside a decoder, see :class:`Branch`.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,23 @@ def find_clips(roots: Sequence[Path]) -> list[Path]:
             raise MilaError(f"there is no clip folder in {root}; mila simulate --out makes some")
         found += here
     return found
+
+
+def origin(folder: Path) -> Hashable:
+    """What is the same of two clips that show the same, however large and under whatever name.
+
+    The world and seed of a simulated clip, data set and name of a converted one, else the folder.
+    """
+    for file, keys in (
+        ("simulation.json", ("world", "seed")),
+        ("dataset.json", ("dataset", "clip")),
+    ):
+        try:
+            found = json.loads((folder / file).read_text(encoding="utf-8"))
+            return file, *(str(found[key]) for key in keys)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return folder.resolve()
 
 
 class Clips:

@@ -20,7 +20,7 @@ from ..errors import MilaError
 from ..streaming.bundle import load_bundle
 from ..streaming.devices import resolve_device
 from .bundles import defaults, described, write_bundle
-from .clips import Clips, find_clips
+from .clips import Clips, find_clips, origin
 from .config_file import load_config
 from .distributed import Processes
 from .labels import resolve_classes
@@ -96,8 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
     first = Processes.will_be_first()  # the others neither validate nor write
     folders = find_clips(arguments.clips)
     held_out = find_clips(arguments.validation) if first else []
-    if twice := {f.resolve() for f in folders} & {f.resolve() for f in held_out}:
-        raise MilaError(f"{sorted(twice)[0]} is both trained on and held out; take it from one")
+    trained_on = {origin(folder): folder for folder in folders}
+    for folder in held_out:
+        if same := trained_on.get(origin(folder)):
+            raise MilaError(
+                f"{folder} is both trained on and held out{_as(same, folder)}; take it from one"
+            )
     clips = Clips(folders, classes, list(config.learned))
     validation = Validation(config, held_out, device) if held_out else None
     try:
@@ -169,3 +173,7 @@ class _Stop:
 
     def __call__(self) -> bool:
         return self._signalled or (self._at is not None and time.monotonic() >= self._at)
+
+
+def _as(same: Path, folder: Path) -> str:
+    return "" if same.resolve() == folder.resolve() else f" (it is the clip of {same})"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -167,7 +168,14 @@ def test_wrong_command_lines(
     out = tmp_path / "out"
     clip = two_clips / "clip0"
     assert run_train(small(), two_clips, out, "--validation", str(clip)) == 1
-    assert "is both trained on and held out" in capsys.readouterr().err
+    assert "is both trained on and held out; take" in capsys.readouterr().err
+    mine, again = tmp_path / "mine", tmp_path / "again"
+    for folder, width in ((mine, 320), (again, 640)):
+        shutil.copytree(clip, folder)
+        recipe = {"world": "street", "seed": 5, "width": width}
+        (folder / "simulation.json").write_text(json.dumps(recipe))
+    assert run_train(small(), mine, out, "--validation", str(again)) == 1
+    assert f"held out (it is the clip of {mine}); take it from one" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     assert run_train(small(), two_clips, tmp_path / "file" / "out") == 1
     assert "cannot be made: Not a directory" in capsys.readouterr().err
