@@ -32,7 +32,7 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("demo", "mila_ros.demo.command", "play a video through a model over ROS 2"),
     Command("models", "mila_ros.models", "list, show and verify model bundles"),
-    Command("convert", "mila_ros.data.convert_command", "write a clip folder as a bag"),
+    Command("convert", "mila_ros.convert_command", "a clip folder as a bag, or a bag as a clip"),
     Command("datasets", "mila_ros.data.datasets.command", "list, check and convert data sets"),
     Command("evaluate", "mila_ros.evaluation.command", "measure a model against ground truth"),
     Command("benchmark", "mila_ros.benchmark.command", "time models, engines and settings"),

@@ -77,6 +77,7 @@ RULES = {
     "launch_common": Rule({"paths"}, {"ament_index_python", "launch", "launch_ros", "yaml"}),
     "nodes": Rule({"errors", "paths"}, set()),
     "models": Rule(BASE | {"streaming"}, set()),
+    "convert_command": Rule(COMMAND | {"data", "evaluation"}, set()),
     "export_command": Rule(
         COMMAND | {"engines", "environment", "networks", "streaming"}, {"torch"}
     ),

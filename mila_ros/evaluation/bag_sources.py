@@ -66,6 +66,11 @@ class BagTruthSource:
         return str(self.path)
 
     @property
+    def has_masks(self) -> bool:
+        """Whether it has truth of segmentation."""
+        return MASK in self.truth_topics
+
+    @property
     def focal_px(self) -> float | None:
         if self.calibration is None:
             return None

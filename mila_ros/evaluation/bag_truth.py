@@ -120,7 +120,8 @@ class TruthReader:
         if unknown.size:
             raise SourceError(
                 f"{self._where(MASK, message)} holds class id {unknown[0]}, but there are names "
-                f"for {len(self.classes)} classes; say which with --bag-classes"
+                f"for {len(self.classes)} classes; say which with --bag-classes "
+                "(`mila convert`: --classes)"
             )
         return ids
 

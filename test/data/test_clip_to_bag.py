@@ -1,7 +1,8 @@
 # Copyright 2026 the mila_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A clip as a bag holds the clip, and its points are its depth."""
+"""A clip as a bag holds the clip, its points are its depth, and it comes back."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -27,6 +28,8 @@ from mila_ros.data.clip_folder import ClipFolder
 from mila_ros.data.maps import depth_map, mask_map
 from mila_ros.data.point_clouds import points_xyz, project
 from mila_ros.data.transforms import StaticTransforms
+from mila_ros.evaluation.bag_sources import open_bag_source
+from mila_ros.evaluation.bag_to_clip import write_bag_clip
 
 SIZE = (24, 40)
 K = np.array([[30.0, 0, 20.25], [0, 31.0, 11.75], [0, 0, 1]])
@@ -154,3 +157,56 @@ def test_a_clip_that_cannot_be_read_to_its_end_leaves_no_bag(clip, tmp_path, cap
     (tmp_path / "file").write_text("")
     assert main(["convert", str(clip.path), str(tmp_path / "file/bag")]) == 1
     assert "file/bag cannot be written: Not a directory" in capsys.readouterr().err
+
+
+def test_there_and_back_again(clip, tmp_path, capsys):
+    bag, back = tmp_path / "bag", tmp_path / "new" / "back"
+    assert main(["convert", str(clip.path), str(bag)]) == 0
+    assert main(["convert", str(bag), str(back)]) == 0
+    assert f"{back}: 3 frames of 40x24" in capsys.readouterr().out
+    found = ClipFolder.open(back)
+    assert (found.fps, found.frame_id, found.classes) == (5.0, "eye", ("road", "sky"))
+    np.testing.assert_allclose(found.intrinsics, K)
+    for index in range(3):
+        np.testing.assert_array_equal(found.label(index), clip.label(index))
+        np.testing.assert_array_equal(found.motion(index), clip.motion(index))
+        np.testing.assert_array_equal(found.depth(index), clip.depth(index))
+        # Of noise, whose colours JPEG gives up, but not its light.
+        light = [cv2.cvtColor(c.image(index), cv2.COLOR_RGB2GRAY) for c in (found, clip)]
+        assert cv2.absdiff(*light).mean() < 8
+    assert sorted(path.name for path in back.parent.iterdir()) == ["back"]
+
+
+def test_points_become_depth(clip, tmp_path):
+    bag = tmp_path / "bag"
+    assert main(["convert", str(clip.path), str(bag), "--points"]) == 0
+    with_points = open_bag_source(bag, ())
+    only_points = dataclasses.replace(with_points, truth_topics=(POINTS,))
+    list(write_bag_clip(only_points, tmp_path / "back"))
+    found, true = ClipFolder.open(tmp_path / "back").depth(1), clip.depth(1)
+    known = np.isfinite(true)
+    assert known.any() and np.array_equal(np.isfinite(found), known)
+    np.testing.assert_allclose(found[known], true[known], atol=1 / 256)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["{bag}", "clip", "--points"], "is a bag, of which --points says nothing"),
+        (["{clip}", "new", "--topic", "/x"], "is no bag, of which --topic says nothing"),
+        (["{bag}", "clip", "--classes", "none"], "--classes none is none of cityscapes19"),
+        (["{bag}", "clip", "--topic", "/x"], "has no image topic /x"),
+        (["{bag}", "clip", "--classes", "nyu13", "--tolerance", "0.1"], ""),
+    ],
+)
+def test_mistakes_on_the_way_back_are_one_sentence(clip, tmp_path, capsys, arguments, sentence):
+    bag = tmp_path / "bag"
+    assert main(["convert", str(clip.path), str(bag)]) == 0
+    capsys.readouterr()
+    words = [word.format(bag=bag, clip=clip.path) for word in arguments]
+    words[1] = str(tmp_path / words[1])
+    assert main(["convert", *words]) == (1 if sentence else 0)
+    error = capsys.readouterr().err
+    assert sentence in error
+    if sentence:
+        assert error.count("\n") == 1 and not (tmp_path / "clip").exists()
