@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from mila_ros.data.bags import BagWriter
 from mila_ros.data.clip_folder import ClipError, ClipFolder
 from mila_ros.data.frames import Calibration, SourceError
 from mila_ros.data.point_clouds import back_project
+from mila_ros.data.unfinished import unfinished
 
 LIDAR_FRAME = "lidar"
 LIDAR_IN_CAMERA = ((0.5, -0.5, 0.5, 0.5), (0.0, 0.0, 0.0))
@@ -56,17 +56,13 @@ def write_clip_bag(
     """
     if has_points and (clip.intrinsics is None or clip.metres_per_unit is None):
         raise ClipError(f"{clip.path} has no K or no depth, of which points could be made")
-    partial = path.parent / f".{path.name}.partial"
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
         # Files in a bag bear its name, so it must have it from the beginning.
-        yield from _write(clip, partial / path.name, is_compressed, has_points)
-        (partial / path.name).rename(path)
+        with unfinished(path) as bag:
+            yield from _write(clip, bag, is_compressed, has_points)
+            bag.rename(path)
     except OSError as error:
         raise SourceError(f"the bag {path} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write(clip: ClipFolder, path: Path, is_compressed: bool, has_points: bool) -> Iterator[int]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from mila_ros.data.clip_writer import ClipWriter
 from mila_ros.data.frames import SourceError
+from mila_ros.data.unfinished import unfinished
 
 from .bag_sources import BagTruthSource
 
@@ -33,33 +33,28 @@ def write_bag_clip(bag: BagTruthSource, path: Path) -> Iterator[int]:
         SourceError: The bag is damaged, or the clip cannot be written.
         ClipError: Images of the bag differ in size.
     """
-    partial = path.parent / f".{path.name}.partial"
     camera = bag.calibration and bag.calibration.matrix(*bag.size)
     stamps = []
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        unfinished = partial / path.name
-        with ClipWriter(
-            unfinished,
-            fps=None,
-            intrinsics=camera,
-            frame_id=bag.frame_id or "camera_optical",
-            classes=bag.classes,
-        ) as writer:
-            for frame in bag.frames():
-                truth = frame.truth
-                writer.add(
-                    frame.image, depth=truth.depth, label=truth.segmentation, motion=truth.motion
-                )
-                stamps.append(frame.stamp_ns)
-                yield frame.index
-            intervals = np.diff(stamps)[np.diff(stamps) > 0]
-            writer.fps = round(1e9 / float(np.median(intervals)), 3) if intervals.size else None
-        unfinished.rename(path)
+        with unfinished(path) as clip:
+            with ClipWriter(
+                clip,
+                fps=None,
+                intrinsics=camera,
+                frame_id=bag.frame_id or "camera_optical",
+                classes=bag.classes,
+            ) as writer:
+                for frame in bag.frames():
+                    true = frame.truth
+                    writer.add(
+                        frame.image, depth=true.depth, label=true.segmentation, motion=true.motion
+                    )
+                    stamps.append(frame.stamp_ns)
+                    yield frame.index
+                intervals = np.diff(stamps)[np.diff(stamps) > 0]
+                writer.fps = round(1e9 / float(np.median(intervals)), 3) if len(intervals) else None
+            clip.rename(path)
     except OSError as error:
         raise SourceError(
             f"the clip {path} cannot be written: {error.strerror or error}"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Generator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from mila_ros.data.clip_writer import ClipWriter
 from mila_ros.data.datasets.normals import encode_normals
+from mila_ros.data.unfinished import discard, unfinished
 from mila_ros.errors import MilaError
 from mila_ros.processes import WorkerLost, worker_processes
 from mila_ros.simulation.recipe import Recipe
@@ -39,10 +39,6 @@ processes more often than once in so many, such as want of memory, is for the us
 def clip_path(out: Path, seed: int) -> Path:
     """Where the clip of a seed is."""
     return out / f"{seed:06d}"
-
-
-def _partial_path(out: Path, seed: int) -> Path:
-    return out / f".{seed:06d}.partial"
 
 
 def is_complete(out: Path, seed: int, recipe: Recipe) -> bool:
@@ -73,19 +69,16 @@ def write_clip(recipe: Recipe, seed: int, out: Path) -> Path:
         MilaError: It cannot be rendered or written.
     """
     final = clip_path(out, seed)
-    partial = _partial_path(out, seed)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        content = partial / final.name
-        if recipe.format == "bag":
-            from mila_ros.simulation.bag import write_bag as write
-        else:
-            write = write_folder
-        write(recipe, seed, content)
-        (content / RECIPE_FILE).write_text(json.dumps(_described(recipe, seed), indent=1) + "\n")
-        os.rename(content, final)
-        partial.rmdir()
+        with unfinished(final) as content:
+            if recipe.format == "bag":
+                from mila_ros.simulation.bag import write_bag as write
+            else:
+                write = write_folder
+            write(recipe, seed, content)
+            described = json.dumps(_described(recipe, seed), indent=1)
+            (content / RECIPE_FILE).write_text(described + "\n")
+            os.rename(content, final)
     except OSError as error:
         raise MilaError(f"{final} cannot be written: {error.strerror or error}") from error
     return final
@@ -112,7 +105,7 @@ def write_clips(
             yield from _write_in_processes(recipe, missing, out, jobs)
     finally:
         for seed in missing:
-            shutil.rmtree(_partial_path(out, seed), ignore_errors=True)
+            discard(clip_path(out, seed))
 
 
 def _write_in_processes(

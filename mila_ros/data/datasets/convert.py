@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,6 +27,7 @@ from mila_ros.data.clip_maps import NEAREST
 from mila_ros.data.clip_writer import ClipWriter
 from mila_ros.data.datasets.base import Clip, Dataset, DatasetError, Frame
 from mila_ros.data.datasets.normals import encode_normals
+from mila_ros.data.unfinished import unfinished
 
 STILLS_FPS = 1.0
 """What a clip of one frame is said to have; evaluation takes it for stills, not for video."""
@@ -83,14 +83,11 @@ def write_clip(
     if target.is_dir():
         _check_same(target, origin)
         return target
-    # Not directly in `out`, where a half-written clip would be found and trained on.
-    partial = out / f".{target.name}.partial"
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        _write(dataset, clip, partial / target.name, size)
-        (partial / target.name / "dataset.json").write_text(json.dumps(origin, indent=1) + "\n")
-        (partial / target.name).rename(target)
-        partial.rmdir()
+        with unfinished(target) as content:
+            _write(dataset, clip, content, size)
+            (content / "dataset.json").write_text(json.dumps(origin, indent=1) + "\n")
+            content.rename(target)
     except OSError as error:
         raise DatasetError(f"{target} cannot be written: {error.strerror or error}") from error
     return target
