@@ -130,6 +130,7 @@ CASES = {
     "cross_entropy": (SEGMENTATION.with_channels(4), torch.full((2, 4, 5), 255)),
     "log_l1": (DEPTH, torch.zeros(2, 4, 5)),
     "l1": (DEPTH, torch.full((2, 4, 5), NAN)),
+    "inverse_l1": (DEPTH, torch.full((2, 4, 5), NAN)),
     "huber": (DEPTH, torch.zeros(2, 4, 5)),
     "smooth_l1": (DEPTH, torch.full((2, 4, 5), NAN)),
     "motion_cross_entropy": (MOTION, torch.full((2, 4, 5), 127)),
@@ -196,7 +197,7 @@ def test_a_configuration_chooses_a_loss_and_its_arguments():
 @pytest.mark.parametrize(
     ("task", "name", "arguments", "message"),
     [
-        (DEPTH, "cosine", {}, "depth has no loss 'cosine'; choose one of log_l1, l1, huber"),
+        (DEPTH, "cosine", {}, "depth has no loss 'cosine'; choose one of log_l1, l1, inverse_l1"),
         (DEPTH, "huber", {"sigma": 1}, "no argument 'sigma'; it takes delta, units_per_metre"),
         (DEPTH, "huber", {"delta": "2.5e2"}, "delta must be a number, not '2.5e2'"),
         (HUMAN_PARTS, None, {"x": 1}, "no argument 'x'; it takes none"),
