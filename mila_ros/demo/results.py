@@ -14,7 +14,8 @@ from mila_ros import environment
 from mila_ros.errors import MilaError
 
 MADE_HERE = ("bag", "log", "summary.json", f"frame_{'[0-9]' * 6}.png")
-_MARK = Path("log", ".mila_demo")  # what a user calls bag or frame_000001.png is not ours to remove
+# What a user calls bag or frame_000001.png is not ours to remove. Older demos left logs alone.
+_MARKS = (Path("log", ".mila_demo"), Path("log", "perception.log"))
 
 
 def prepare(out: Path) -> None:
@@ -26,7 +27,8 @@ def prepare(out: Path) -> None:
     old = {path for pattern in MADE_HERE for path in out.glob(pattern)}
     try:
         here = set(out.iterdir()) if out.exists() else set()
-        others = sorted(here - old if (out / _MARK).is_file() else here)
+        is_demo = any((out / mark).is_file() for mark in _MARKS)
+        others = sorted(here - old if is_demo else here)
         if others:
             raise MilaError(
                 f"{out} holds {others[0].name}, which no demo made; "
@@ -35,7 +37,7 @@ def prepare(out: Path) -> None:
         for path in old:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         (out / "log").mkdir(parents=True, exist_ok=True)
-        (out / _MARK).touch()
+        (out / _MARKS[0]).touch()
     except OSError as error:
         raise MilaError(f"{out} cannot be prepared: {error}") from error
 

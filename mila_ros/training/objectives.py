@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -55,8 +55,8 @@ class Objective(nn.Module):
     Attributes:
         network: The same.
         pretrained: Its parts that the stage has a learning rate of their own for, and its factor.
-        rates: Parts of the network by the factor of their learning rate, the inner ones first; what
-            is in none of them has 1.
+        rates: Parts of the network with the factors of their learning rates, the inner ones first;
+            what is in none of them has 1.
         turns: What is trained one after the other on every batch: the tasks of ASTMT, each with an
             optimiser step of its own; None for all tasks at once.
         weighting: How the tasks' losses are summed; may have parameters.
@@ -203,19 +203,19 @@ class Objective(nn.Module):
 
 def _rates(
     network: Network, pretrained: Mapping[nn.Module, float], turns: int
-) -> dict[nn.Module, float]:
+) -> list[tuple[Sequence[nn.Module], float]]:
     """The factors that a stage wants, and on what ASTMT's tasks share, as many times less.
 
     A batch is a step for every task, and what they share takes part in each (ASTMT, appendix D).
     """
     if turns == 1 or not isinstance(network, ASTMT):
-        return dict(pretrained)
+        return [([part], factor) for part, factor in pretrained.items()]
     own = [part for task in network.tasks for part in network.parts_of(task.name)]
-    rates: dict[nn.Module, float] = {}
+    rates: list[tuple[Sequence[nn.Module], float]] = []
     for part, factor in {**pretrained, network: 1.0}.items():
         inside = set(part.modules())
-        rates |= {one: factor for one in own if one in inside and one not in rates}
-        rates[part] = factor / turns
+        rates.append(([one for one in own if one in inside], factor))
+        rates.append(([part], factor / turns))
     return rates
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -29,7 +29,7 @@ def build_optimizer(
     weighting: nn.Module,
     how: OptimizerConfig,
     rate: float,
-    factors: Mapping[nn.Module, float] | None = None,
+    rates: Sequence[tuple[Sequence[nn.Module], float]] = (),
 ) -> torch.optim.Optimizer:
     """An optimiser of all parameters that want gradients.
 
@@ -39,13 +39,14 @@ def build_optimizer(
             uncertainty to one.
         how: Which.
         rate: Its first learning rate.
-        factors: Parts of ``trained`` with another learning rate: ``rate`` times the factor, which
-            their group keeps as ``factor``.
+        rates: Parts of ``trained`` that learn at ``rate`` times a factor, the inner ones first;
+            their group keeps it as ``factor``.
     """
     groups = [{"params": list(weighting.parameters()), "weight_decay": 0.0, "factor": 1.0}]
     own = set(weighting.parameters())
-    for part, factor in {**(factors or {}), trained: 1.0}.items():
-        parameters = [p for p in part.parameters() if p.requires_grad and p not in own]
+    for parts, factor in (*rates, ([trained], 1.0)):
+        among = dict.fromkeys(p for part in parts for p in part.parameters() if p.requires_grad)
+        parameters = [p for p in among if p not in own]
         own.update(parameters)
         groups.append(
             {
